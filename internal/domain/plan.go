@@ -1,0 +1,97 @@
+package domain
+
+import "github.com/google/uuid"
+
+// Plan is a change as data: what becomes of each item, and which seats are given and taken for it. Applying it is a
+// handful of set-based statements, whatever its size.
+type Plan struct {
+	Items        []PlannedItem // each item once
+	PeopleTaken  []Seat        // assignments to remove
+	PeopleGiven  []Seat        // assignments to add
+	TasksTaken   []Seat        // task assignees to remove
+	TasksGiven   []Seat        // task assignees to add
+	TasksCreated []CreatedTask
+	Totals       Totals
+}
+
+// Seat is one staff member's place on a person or a task.
+type Seat struct {
+	Subject uuid.UUID
+	Staff   uuid.UUID
+}
+
+// PlannedItem is what becomes of one person or task.
+type PlannedItem struct {
+	Kind    ItemKind
+	ID      uuid.UUID
+	Outcome Outcome
+	Reason  Reason
+	Before  StaffSet
+	After   StaffSet
+}
+
+// CreatedTask is a task that the plan creates for a person, with its assignees.
+type CreatedTask struct {
+	ID        uuid.UUID
+	PersonID  uuid.UUID
+	Title     string
+	Details   string
+	DueOn     Date
+	Assignees StaffSet
+}
+
+// ChangesNothing tells whether applying the plan would write no seat and no task (A17).
+func (p *Plan) ChangesNothing() bool {
+	return len(p.PeopleTaken)+len(p.PeopleGiven)+len(p.TasksTaken)+len(p.TasksGiven)+len(p.TasksCreated) == 0
+}
+
+func (p *Plan) addPerson(id uuid.UUID, before, after StaffSet, reason Reason) {
+	item := PlannedItem{Kind: ItemPerson, ID: id, Outcome: OutcomeUnchanged, Reason: reason, Before: before, After: after}
+	if before.Equal(after) {
+		p.Totals.PeopleUnchanged++
+		if reason == ReasonNone {
+			item.Reason = ReasonAlreadyInPlace
+		}
+	} else {
+		item.Outcome = OutcomeChanged
+		p.Totals.PeopleChanged++
+		taken, given := len(p.PeopleTaken), len(p.PeopleGiven)
+		p.PeopleTaken = appendSeats(p.PeopleTaken, id, before, after)
+		p.PeopleGiven = appendSeats(p.PeopleGiven, id, after, before)
+		p.Totals.AssignmentsRemoved += len(p.PeopleTaken) - taken
+		p.Totals.AssignmentsAdded += len(p.PeopleGiven) - given
+	}
+	p.Items = append(p.Items, item)
+}
+
+func (p *Plan) addTask(id uuid.UUID, before, after StaffSet, reason Reason) {
+	item := PlannedItem{Kind: ItemTask, ID: id, Outcome: OutcomeUnchanged, Reason: reason, Before: before, After: after}
+	if before.Equal(after) {
+		item.Reason = ReasonAlreadyInPlace
+	} else {
+		item.Outcome = OutcomeChanged
+		p.Totals.TasksChanged++
+		if len(after) == 0 {
+			p.Totals.TasksUnassigned++
+		}
+		p.TasksTaken = appendSeats(p.TasksTaken, id, before, after)
+		p.TasksGiven = appendSeats(p.TasksGiven, id, after, before)
+	}
+	p.Items = append(p.Items, item)
+}
+
+func (p *Plan) createTask(task CreatedTask) {
+	p.TasksCreated = append(p.TasksCreated, task)
+	p.Totals.TasksCreated++
+	p.Items = append(p.Items, PlannedItem{Kind: ItemTask, ID: task.ID, Outcome: OutcomeCreated, After: task.Assignees})
+}
+
+// appendSeats adds the seats on subject that are in one set and not in the other.
+func appendSeats(seats []Seat, subject uuid.UUID, in, notIn StaffSet) []Seat {
+	for _, staff := range in {
+		if !notIn.Has(staff) {
+			seats = append(seats, Seat{Subject: subject, Staff: staff})
+		}
+	}
+	return seats
+}

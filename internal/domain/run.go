@@ -1,0 +1,124 @@
+package domain
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// RunKind tells what a run does.
+type RunKind string
+
+// The kinds of runs.
+const (
+	RunManageAssignments RunKind = "manage_assignments"
+	RunAssignStaff       RunKind = "assign_staff"
+	RunRemoveStaff       RunKind = "remove_staff"
+)
+
+// RunStatus tells how far a run is.
+type RunStatus string
+
+// The statuses of runs. A preview is a dry run: it is kept nowhere.
+const (
+	RunPreview   RunStatus = "preview"
+	RunQueued    RunStatus = "queued"
+	RunRunning   RunStatus = "running"
+	RunSucceeded RunStatus = "succeeded"
+	RunFailed    RunStatus = "failed"
+)
+
+// Finished tells whether nothing more will happen to a run of this status.
+func (s RunStatus) Finished() bool {
+	switch s {
+	case RunSucceeded, RunFailed, RunPreview:
+		return true
+	case RunQueued, RunRunning:
+		return false
+	}
+	return false
+}
+
+// Totals are the sums of a run's items (I1).
+type Totals struct {
+	PeopleChanged      int `json:"people_changed"`
+	PeopleUnchanged    int `json:"people_unchanged"`
+	AssignmentsAdded   int `json:"assignments_added"`
+	AssignmentsRemoved int `json:"assignments_removed"`
+	TasksChanged       int `json:"tasks_changed"`
+	TasksUnassigned    int `json:"tasks_unassigned"`
+	TasksCreated       int `json:"tasks_created"`
+}
+
+// Run is one bulk change, planned or applied: who asked, what was asked, what became of it.
+type Run struct {
+	ID          uuid.UUID // zero for a preview
+	Kind        RunKind
+	Status      RunStatus
+	RequestedBy StaffRef
+	RequestedAt time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+	Reason      *string
+	Request     json.RawMessage // the body as it was asked
+	SelectionID *uuid.UUID      // the frozen people of an asynchronous run
+	Done        int
+	Total       int
+	Totals      Totals
+	Revision    *string // of the facts before the change
+	Error       *RunError
+}
+
+// RunError tells why a run failed, in the words of the problem the caller would have got.
+type RunError struct {
+	Code   Code           `json:"code"`
+	Detail string         `json:"detail"`
+	Params map[string]any `json:"params,omitempty"`
+	Fields []FieldError   `json:"errors,omitempty"`
+}
+
+// ItemKind tells what an item of a run is.
+type ItemKind string
+
+// The kinds of items.
+const (
+	ItemPerson ItemKind = "person"
+	ItemTask   ItemKind = "task"
+)
+
+// Outcome is what became of an item.
+type Outcome string
+
+// The outcomes of items.
+const (
+	OutcomeChanged   Outcome = "changed"
+	OutcomeUnchanged Outcome = "unchanged"
+	OutcomeCreated   Outcome = "created"
+)
+
+// Reason says why an item became what it did, where that is not plain from the request.
+type Reason string
+
+// The reasons of items.
+const (
+	ReasonNone                 Reason = ""
+	ReasonAlreadyInPlace       Reason = "already_in_place"       // A17
+	ReasonNoStaffRemained      Reason = "no_staff_remained"      // A12: unassigned because nobody is left
+	ReasonIntakeOnlyReferrals  Reason = "intake_only_referrals"  // A5: a client gets no intake tasks
+	ReasonIntakeAlreadyCreated Reason = "intake_already_created" // A5: has tasks from the template
+	ReasonIntakeHadStaff       Reason = "intake_had_staff"       // A18: had staff before
+	ReasonIntakeTemplateEmpty  Reason = "intake_template_empty"  // A5: there is nothing to create
+)
+
+// RunItem is an item of a run as it is read: what it was called is looked up when reading.
+type RunItem struct {
+	Kind       ItemKind
+	ItemID     uuid.UUID
+	ExternalID *string
+	Label      string
+	Outcome    Outcome
+	Reason     *string
+	Before     []uuid.UUID
+	After      []uuid.UUID
+}
