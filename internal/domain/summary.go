@@ -41,23 +41,26 @@ func (s AssignmentSummary) AvailableChanges() []ChangeType {
 func (s AssignmentSummary) TaskPolicyRequired() bool { return s.ActiveTasks > 0 }
 
 // Revision names the facts behind a summary (A15): the set of people, their staff with status, and the ids and
-// assignees of their active tasks; never how they were selected. It is the SHA-256 over three SHA-256: of the people's
-// ids in order, of (person, staff, status) in order, and of (task, assignee) in order, a task without assignee standing
-// with the zero id. The database computes the same for summaries.
+// assignees of their active tasks; never how they were selected. Because all that the summary says hangs on it (A3), it
+// speaks of the kind of each person and of whose task each task is as well. It is the SHA-256 over three SHA-256: of
+// (person, kind) in order, of (person, staff, status) in order, and of (task, person, assignee) in order, a task without
+// assignee standing with the zero id. A kind and a status are their first letter. The database computes the same for
+// summaries.
 func Revision(facts *AssignmentFacts) string {
 	people, seats, tasks := sha256.New(), sha256.New(), sha256.New()
 	for _, person := range facts.People {
-		write(people, person.ID[:])
+		write(people, person.ID[:], []byte(person.Kind)[:1])
 		for _, id := range person.Staff {
 			write(seats, person.ID[:], id[:], []byte(facts.Staff[id])[:1])
 		}
 	}
 	for _, task := range facts.Tasks {
+		person := facts.People[task.Person].ID
 		if len(task.Assignees) == 0 {
-			write(tasks, task.ID[:], uuid.Nil[:])
+			write(tasks, task.ID[:], person[:], uuid.Nil[:])
 		}
 		for _, id := range task.Assignees {
-			write(tasks, task.ID[:], id[:])
+			write(tasks, task.ID[:], person[:], id[:])
 		}
 	}
 	return CombineRevision(people.Sum(nil), seats.Sum(nil), tasks.Sum(nil))
