@@ -83,7 +83,7 @@ func PlanAssignments(facts *AssignmentFacts, change AssignmentChange, intake Int
 	named := NewStaffSet(change.StaffIDs...)
 	places := make([]place, len(facts.People))
 	for i, person := range facts.People {
-		places[i] = placeOf(facts, person, change, named)
+		places[i] = placeOf(facts, person, change, named, intake.Template)
 	}
 	if err := checkSomebodyRemains(facts, change, places); err != nil {
 		return nil, err
@@ -106,10 +106,10 @@ type place struct {
 	reason    Reason
 }
 
-func placeOf(facts *AssignmentFacts, person PersonFacts, change AssignmentChange, named StaffSet) place {
+func placeOf(facts *AssignmentFacts, person PersonFacts, change AssignmentChange, named StaffSet, template []IntakeTask) place {
 	switch change.Type {
 	case ChangeAssign, ChangeReplace:
-		return place{after: named, reason: intakeReason(person, change)}
+		return place{after: named, reason: intakeReason(person, change, template)}
 	case ChangeAdd:
 		return place{after: person.Staff.Union(named)}
 	case ChangeRemove:
@@ -145,35 +145,34 @@ func (f *AssignmentFacts) active(set StaffSet) StaffSet {
 }
 
 // checkNamedStaff refuses staff who do not exist (A1, A13) and, where they would be handed something, who are not active.
+// Where some are unknown and others inactive, the code is that of the unknown, and every one is pointed at.
 func checkNamedStaff(facts *AssignmentFacts, change AssignmentChange) error {
-	unknown := Refuse(CodeStaffNotFound, "At least one staff member named in the change does not exist.")
-	inactive := Refuse(CodeStaffNotActive, "At least one staff member named in the change is deactivated; only active staff can be given work.")
+	var unknown, inactive []uuid.UUID
+	var fields []FieldError
 	for i, id := range change.StaffIDs {
 		pointer := fmt.Sprintf("/staff_ids/%d", i)
 		switch status, found := facts.Staff[id]; {
 		case !found:
-			unknown.At(pointer, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id))
+			unknown = append(unknown, id)
+			fields = append(fields, FieldError{pointer, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id)})
 		case status == StaffDeactivated && change.Type != ChangeRemove:
-			inactive.At(pointer, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id))
+			inactive = append(inactive, id)
+			fields = append(fields, FieldError{pointer, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id)})
 		}
 	}
-	if len(unknown.Fields) > 0 {
-		return unknown.With("staff_ids", idsAt(change.StaffIDs, func(id uuid.UUID) bool { _, found := facts.Staff[id]; return !found }))
+	var refusal *Error
+	switch {
+	case len(unknown) > 0:
+		refusal = Refuse(CodeStaffNotFound, "At least one staff member named in the change does not exist.").
+			With("staff_ids", []uuid.UUID(NewStaffSet(unknown...)))
+	case len(inactive) > 0:
+		refusal = Refuse(CodeStaffNotActive, "At least one staff member named in the change is deactivated; only active staff can be given work.").
+			With("staff_ids", []uuid.UUID(NewStaffSet(inactive...)))
+	default:
+		return nil
 	}
-	if len(inactive.Fields) > 0 {
-		return inactive.With("staff_ids", idsAt(change.StaffIDs, func(id uuid.UUID) bool { return facts.Staff[id] == StaffDeactivated }))
-	}
-	return nil
-}
-
-func idsAt(ids []uuid.UUID, match func(uuid.UUID) bool) []uuid.UUID {
-	var matching []uuid.UUID
-	for _, id := range NewStaffSet(ids...) {
-		if match(id) {
-			matching = append(matching, id)
-		}
-	}
-	return matching
+	refusal.Fields = fields
+	return refusal
 }
 
 // checkExistingAssignments refuses to assign where anybody has staff already: the caller must choose between adding and

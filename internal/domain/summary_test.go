@@ -39,21 +39,26 @@ func TestRevision(t *testing.T) {
 	original := domain.Revision(revisionScene())
 
 	changes := map[string]func(*domain.AssignmentFacts){
-		"a person fewer":                          func(f *domain.AssignmentFacts) { f.People, f.Tasks = f.People[:1], f.Tasks[:2] },
-		"a person who has neither staff nor task": func(f *domain.AssignmentFacts) { f.People = append(f.People, domain.PersonFacts{ID: id("p3"), Kind: domain.KindClient}) },
-		"another person with the same staff":      func(f *domain.AssignmentFacts) { f.People[1].ID = id("p9") },
-		"a referral who became a client":          func(f *domain.AssignmentFacts) { f.People[1].Kind = domain.KindClient },
-		"a staff member more":                     func(f *domain.AssignmentFacts) { f.People[1].Staff = set("ann cat"); f.Staff[id("cat")] = domain.StaffActive },
-		"a staff member fewer":                    func(f *domain.AssignmentFacts) { f.People[0].Staff = set("bob") },
-		"a staff member on another person":        func(f *domain.AssignmentFacts) { f.People[0].Staff, f.People[1].Staff = set("ann"), set("ann bob") },
-		"a staff member deactivated":              func(f *domain.AssignmentFacts) { f.Staff[id("bob")] = domain.StaffDeactivated },
-		"a task fewer":                            func(f *domain.AssignmentFacts) { f.Tasks = f.Tasks[:2] },
-		"another task with the same assignee":     func(f *domain.AssignmentFacts) { f.Tasks[2].ID = id("visit-2") },
-		"a task without assignees fewer":          func(f *domain.AssignmentFacts) { f.Tasks = slices.Delete(f.Tasks, 1, 2) },
-		"an assignee more":                        func(f *domain.AssignmentFacts) { f.Tasks[1].Assignees = set("ann") },
-		"an assignee fewer":                       func(f *domain.AssignmentFacts) { f.Tasks[0].Assignees = set("xen") },
-		"an assignee on another task":             func(f *domain.AssignmentFacts) { f.Tasks[0].Assignees, f.Tasks[1].Assignees = set("ann"), set("xen") },
-		"a task of another selected person":       func(f *domain.AssignmentFacts) { f.Tasks[2].Person = 0 },
+		"a person fewer": func(f *domain.AssignmentFacts) { f.People, f.Tasks = f.People[:1], f.Tasks[:2] },
+		"a person who has neither staff nor task": func(f *domain.AssignmentFacts) {
+			f.People = append(f.People, domain.PersonFacts{ID: id("p3"), Kind: domain.KindClient})
+		},
+		"another person with the same staff": func(f *domain.AssignmentFacts) { f.People[1].ID = id("p9") },
+		"a referral who became a client":     func(f *domain.AssignmentFacts) { f.People[1].Kind = domain.KindClient },
+		"a staff member more": func(f *domain.AssignmentFacts) {
+			f.People[1].Staff = set("ann cat")
+			f.Staff[id("cat")] = domain.StaffActive
+		},
+		"a staff member fewer":                func(f *domain.AssignmentFacts) { f.People[0].Staff = set("bob") },
+		"a staff member on another person":    func(f *domain.AssignmentFacts) { f.People[0].Staff, f.People[1].Staff = set("ann"), set("ann bob") },
+		"a staff member deactivated":          func(f *domain.AssignmentFacts) { f.Staff[id("bob")] = domain.StaffDeactivated },
+		"a task fewer":                        func(f *domain.AssignmentFacts) { f.Tasks = f.Tasks[:2] },
+		"another task with the same assignee": func(f *domain.AssignmentFacts) { f.Tasks[2].ID = id("visit-2") },
+		"a task without assignees fewer":      func(f *domain.AssignmentFacts) { f.Tasks = slices.Delete(f.Tasks, 1, 2) },
+		"an assignee more":                    func(f *domain.AssignmentFacts) { f.Tasks[1].Assignees = set("ann") },
+		"an assignee fewer":                   func(f *domain.AssignmentFacts) { f.Tasks[0].Assignees = set("xen") },
+		"an assignee on another task":         func(f *domain.AssignmentFacts) { f.Tasks[0].Assignees, f.Tasks[1].Assignees = set("ann"), set("xen") },
+		"a task of another selected person":   func(f *domain.AssignmentFacts) { f.Tasks[2].Person = 0 },
 	}
 	for name, change := range changes {
 		t.Run("A15 the revision changes with "+name, func(t *testing.T) {

@@ -104,6 +104,9 @@ func takenOff(change AssignmentChange, place place, task TaskFacts) (StaffSet, R
 	panic(fmt.Sprintf("unknown task policy %q", change.TaskPolicy))
 }
 
+// maxNamedPeople is how many people a refusal names: an answer to be read, not a list of 100,000. It counts all of them.
+const maxNamedPeople = 1000
+
 // checkSomebodyRemains refuses reassign_to_remaining where a person has tasks in scope and no active staff left, unless
 // the caller chose to unassign there (A12). It marks the people to whom that happens.
 func checkSomebodyRemains(facts *AssignmentFacts, change AssignmentChange, places []place) error {
@@ -128,5 +131,5 @@ func checkSomebodyRemains(facts *AssignmentFacts, change AssignmentChange, place
 	return Refuse(CodeNoRemainingStaff,
 		"%d of the selected people would have tasks and no active staff left to take them. "+
 			"Leave somebody on them, choose unassign, or say when_no_staff_remain: unassign for just these people.", len(alone)).
-		With("people", len(alone)).With("person_ids", alone)
+		With("people", len(alone)).With("person_ids", alone[:min(len(alone), maxNamedPeople)])
 }
