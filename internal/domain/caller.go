@@ -111,3 +111,10 @@ func CheckAdministrator(caller Caller) error {
 	}
 	return nil
 }
+
+// SeesPerson tells whether the caller sees a person: those of a kind by who may manage it (staff sees both), and
+// everybody those assigned to themselves (A2).
+func SeesPerson(caller Caller, person Person) bool {
+	return slices.Contains(caller.SeenKinds(), person.Kind) ||
+		slices.ContainsFunc(person.Staff, func(ref StaffRef) bool { return ref.ID == caller.StaffID })
+}

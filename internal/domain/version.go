@@ -1,0 +1,80 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/google/uuid"
+)
+
+// Fields of resources are what can be edited of them: what the audit trail shows before and after, and what a version is
+// made of. Counts and what changes with the clock are not among them.
+
+// StaffFields are the editable fields of a staff member.
+type StaffFields struct {
+	ExternalID  *string      `json:"external_id"`
+	FirstName   string       `json:"first_name"`
+	LastName    string       `json:"last_name"`
+	Email       string       `json:"email"`
+	Role        Role         `json:"role"`
+	Status      StaffStatus  `json:"status"`
+	Permissions []Permission `json:"permissions"`
+}
+
+// Fields are the editable fields.
+func (s Staff) Fields() StaffFields {
+	return StaffFields{s.ExternalID, s.FirstName, s.LastName, s.Email, s.Role, s.Status, s.Permissions}
+}
+
+// PersonFields are the editable fields of a person.
+type PersonFields struct {
+	ExternalID *string      `json:"external_id"`
+	Kind       PersonKind   `json:"kind"`
+	Status     PersonStatus `json:"status"`
+	FirstName  string       `json:"first_name"`
+	LastName   string       `json:"last_name"`
+	Email      *string      `json:"email"`
+	Phone      *string      `json:"phone"`
+	StaffIDs   []uuid.UUID  `json:"staff_ids"`
+}
+
+// Fields are the editable fields.
+func (p Person) Fields() PersonFields {
+	return PersonFields{p.ExternalID, p.Kind, p.Status, p.FirstName, p.LastName, p.Email, p.Phone, refIDs(p.Staff)}
+}
+
+// TaskFields are the editable fields of a task.
+type TaskFields struct {
+	ExternalID  *string     `json:"external_id"`
+	Title       string      `json:"title"`
+	Details     string      `json:"details"`
+	Status      TaskStatus  `json:"status"`
+	DueOn       *Date       `json:"due_on"`
+	PersonID    *uuid.UUID  `json:"person_id"`
+	MatterID    *uuid.UUID  `json:"matter_id"`
+	AssigneeIDs []uuid.UUID `json:"assignee_ids"`
+}
+
+// Fields are the editable fields.
+func (t Task) Fields() TaskFields {
+	return TaskFields{t.ExternalID, t.Title, t.Details, t.Status, t.DueOn, t.PersonID, t.MatterID, refIDs(t.Assignees)}
+}
+
+func refIDs(refs []StaffRef) []uuid.UUID {
+	ids := make([]uuid.UUID, len(refs))
+	for i, ref := range refs {
+		ids[i] = ref.ID
+	}
+	return ids
+}
+
+// Version names a state of fields: it changes when any of them does (the ETag of a resource, RFC 9110 section 8.8.3).
+func Version(fields any) string {
+	encoded, err := json.Marshal(fields)
+	if err != nil {
+		panic("fields that cannot be encoded: " + err.Error())
+	}
+	sum := sha256.Sum256(encoded)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}

@@ -1,0 +1,236 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+)
+
+// AssignmentFacts reads all that is true of people (by id, each once) as sets: five statements, whatever their number.
+// With lock it first locks the people, then their active tasks, each in id order, then the staff concerned, so that all
+// of it stands still until the transaction ends; without, the transaction must be a snapshot. named are staff the
+// change speaks of; withIntake reads who has intake tasks.
+func (tx *Tx) AssignmentFacts(ctx context.Context, people []uuid.UUID, named []uuid.UUID, withIntake, lock bool) (*domain.AssignmentFacts, error) {
+	facts := &domain.AssignmentFacts{}
+	var err error
+	if facts.People, err = tx.peopleFacts(ctx, people, lock); err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
+	}
+	if err := tx.readAssignments(ctx, people, facts.People); err != nil {
+		return nil, fmt.Errorf("read assignments: %w", err)
+	}
+	if facts.Tasks, err = tx.taskFacts(ctx, people, lock); err != nil {
+		return nil, fmt.Errorf("read active tasks: %w", err)
+	}
+	if err := tx.readTaskAssignees(ctx, people, facts.Tasks); err != nil {
+		return nil, fmt.Errorf("read task assignees: %w", err)
+	}
+	if facts.Staff, err = tx.staffFacts(ctx, staffConcerned(facts, named), lock); err != nil {
+		return nil, fmt.Errorf("read staff: %w", err)
+	}
+	if withIntake {
+		if err := tx.readIntake(ctx, people, facts.People); err != nil {
+			return nil, fmt.Errorf("read intake tasks: %w", err)
+		}
+	}
+	return facts, nil
+}
+
+func locking(lock bool, clause string) string {
+	if lock {
+		return clause
+	}
+	return ""
+}
+
+func (tx *Tx) peopleFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]domain.PersonFacts, error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT p.id, p.kind
+		FROM unnest($2::uuid[]) AS chosen (id)
+		JOIN people p ON p.organization_id = $1 AND p.id = chosen.id
+		ORDER BY p.id`+locking(lock, ` FOR NO KEY UPDATE OF p`), tx.Organization.String(), ids(people))
+	if err != nil {
+		return nil, err
+	}
+	facts := make([]domain.PersonFacts, 0, len(people))
+	err = each(rows, func(scan scanner) error {
+		var person domain.PersonFacts
+		if err := scan(&person.ID, &person.Kind); err != nil {
+			return err
+		}
+		facts = append(facts, person)
+		return nil
+	})
+	if err == nil && len(facts) != len(people) {
+		err = fmt.Errorf("found %d of %d people", len(facts), len(people))
+	}
+	return facts, err
+}
+
+// readAssignments gives each person their staff. The rows come with the person's place among people.
+func (tx *Tx) readAssignments(ctx context.Context, people []uuid.UUID, facts []domain.PersonFacts) error {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT chosen.place, a.staff_id
+		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
+		JOIN assignments a ON a.organization_id = $1 AND a.person_id = chosen.id
+		ORDER BY chosen.place, a.staff_id`, tx.Organization.String(), ids(people))
+	if err != nil {
+		return err
+	}
+	return each(rows, func(scan scanner) error {
+		var place int
+		var staff uuid.UUID
+		if err := scan(&place, &staff); err != nil {
+			return err
+		}
+		person := &facts[place-1]
+		person.Staff = append(person.Staff, staff)
+		return nil
+	})
+}
+
+func (tx *Tx) taskFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]domain.TaskFacts, error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT t.id, chosen.place
+		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
+		JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.status IN ('open', 'in_progress')
+		ORDER BY t.id`+locking(lock, ` FOR NO KEY UPDATE OF t`), tx.Organization.String(), ids(people))
+	if err != nil {
+		return nil, err
+	}
+	var facts []domain.TaskFacts
+	err = each(rows, func(scan scanner) error {
+		var task domain.TaskFacts
+		if err := scan(&task.ID, &task.Person); err != nil {
+			return err
+		}
+		task.Person--
+		facts = append(facts, task)
+		return nil
+	})
+	// A task whose row was changed while its lock was waited for may come out of order.
+	byID := func(a, b domain.TaskFacts) int { return domain.CompareIDs(a.ID, b.ID) }
+	if !slices.IsSortedFunc(facts, byID) {
+		slices.SortFunc(facts, byID)
+	}
+	return facts, err
+}
+
+// readTaskAssignees gives each task its assignees. Tasks that became active since tasks were locked are passed over:
+// the change counts as having come before them.
+func (tx *Tx) readTaskAssignees(ctx context.Context, people []uuid.UUID, tasks []domain.TaskFacts) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT seat.task_id, seat.staff_id
+		FROM unnest($2::uuid[]) AS chosen (id)
+		JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.status IN ('open', 'in_progress')
+		JOIN task_assignees seat ON seat.organization_id = t.organization_id AND seat.task_id = t.id
+		ORDER BY seat.task_id, seat.staff_id`, tx.Organization.String(), ids(people))
+	if err != nil {
+		return err
+	}
+	all := make([]uuid.UUID, 0, len(tasks)+len(tasks)/8) // one backing for all sets
+	at := 0
+	return each(rows, func(scan scanner) error {
+		var task, staff uuid.UUID
+		if err := scan(&task, &staff); err != nil {
+			return err
+		}
+		for at < len(tasks) && domain.CompareIDs(tasks[at].ID, task) < 0 {
+			at++
+		}
+		if at == len(tasks) || tasks[at].ID != task {
+			return nil
+		}
+		all = append(all, staff)
+		held := len(tasks[at].Assignees) + 1
+		tasks[at].Assignees = domain.StaffSet(all[len(all)-held : len(all) : len(all)])
+		return nil
+	})
+}
+
+func (tx *Tx) staffFacts(ctx context.Context, concerned []uuid.UUID, lock bool) (map[uuid.UUID]domain.StaffStatus, error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT s.id, s.status FROM staff s
+		WHERE s.organization_id = $1 AND s.id = ANY ($2::uuid[])
+		ORDER BY s.id`+locking(lock, ` FOR SHARE`), tx.Organization.String(), ids(concerned))
+	if err != nil {
+		return nil, err
+	}
+	facts := make(map[uuid.UUID]domain.StaffStatus, len(concerned))
+	err = each(rows, func(scan scanner) error {
+		var id uuid.UUID
+		var status domain.StaffStatus
+		if err := scan(&id, &status); err != nil {
+			return err
+		}
+		facts[id] = status
+		return nil
+	})
+	return facts, err
+}
+
+func staffConcerned(facts *domain.AssignmentFacts, named []uuid.UUID) []uuid.UUID {
+	concerned := map[uuid.UUID]bool{}
+	note := func(set []uuid.UUID) {
+		for _, id := range set {
+			concerned[id] = true
+		}
+	}
+	note(named)
+	for i := range facts.People {
+		note(facts.People[i].Staff)
+	}
+	for i := range facts.Tasks {
+		note(facts.Tasks[i].Assignees)
+	}
+	all := make([]uuid.UUID, 0, len(concerned))
+	for id := range concerned {
+		all = append(all, id)
+	}
+	return domain.NewStaffSet(all...)
+}
+
+func (tx *Tx) readIntake(ctx context.Context, people []uuid.UUID, facts []domain.PersonFacts) error {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT chosen.place
+		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
+		WHERE EXISTS (SELECT FROM tasks t WHERE t.organization_id = $1 AND t.person_id = chosen.id AND t.is_intake)`,
+		tx.Organization.String(), ids(people))
+	if err != nil {
+		return err
+	}
+	return each(rows, func(scan scanner) error {
+		var place int
+		if err := scan(&place); err != nil {
+			return err
+		}
+		facts[place-1].HasIntakeTasks = true
+		return nil
+	})
+}
+
+// scanner reads the columns of the current row.
+type scanner func(into ...any) error
+
+// each calls read for every row and closes rows.
+func each(rows *sql.Rows, read func(scanner) error) (err error) {
+	defer func() {
+		if closeErr := rows.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for rows.Next() {
+		if err := read(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,212 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"handover/internal/domain"
+)
+
+// query collects the parts of a list's statement with their arguments. The first condition is always the organization.
+type query struct {
+	joins      []string
+	conditions []string
+	args       []any
+	// id is the column that the list is ordered and continued by. It is taken from the table that narrows the list
+	// most, so that its index gives the order.
+	id string
+	// once is set where planning for just these values is worth more than a prepared statement.
+	once bool
+}
+
+func newQuery(alias string, organization domain.OrganizationID) *query {
+	q := &query{id: alias + ".id"}
+	q.and(alias+".organization_id = %s", organization.String())
+	return q
+}
+
+// arg adds an argument and gives its placeholder.
+func (q *query) arg(value any) string {
+	q.args = append(q.args, value)
+	return fmt.Sprintf("$%d", len(q.args))
+}
+
+// and adds a condition; each %s in it stands for one of the values.
+func (q *query) and(condition string, values ...any) {
+	q.conditions = append(q.conditions, q.fill(condition, values))
+}
+
+func (q *query) join(join string, values ...any) {
+	q.joins = append(q.joins, q.fill(join, values))
+}
+
+func (q *query) fill(text string, values []any) string {
+	places := make([]any, len(values))
+	for i, value := range values {
+		places[i] = q.arg(value)
+	}
+	return fmt.Sprintf(text, places...)
+}
+
+func (q *query) andAnyOf(column string, values []string) {
+	switch len(values) {
+	case 0:
+	case 1:
+		q.and(column+" = %s", values[0])
+	default:
+		q.and(column+" = ANY (%s)", pq.Array(values))
+	}
+}
+
+func (q *query) andBool(condition string, wanted *bool) {
+	switch {
+	case wanted == nil:
+	case *wanted:
+		q.and(condition)
+	default:
+		q.and("NOT " + condition)
+	}
+}
+
+// from is the statement from FROM to the end of WHERE.
+func (q *query) from(table string) string {
+	return "FROM " + table + " " + strings.Join(q.joins, " ") + " WHERE " + strings.Join(q.conditions, " AND ")
+}
+
+// page is the statement from FROM on, continued after the page's last row, with one row more than the page holds: that
+// it comes tells that there is a next page.
+func (q *query) page(table string, page domain.Page) string {
+	if page.After != uuid.Nil {
+		q.and(q.id+" > %s", page.After)
+	}
+	return q.from(table) + " ORDER BY " + q.id + " LIMIT " + q.arg(page.Limit+1)
+}
+
+func texts[T ~string](values []T) []string {
+	converted := make([]string, len(values))
+	for i, value := range values {
+		converted[i] = string(value)
+	}
+	return converted
+}
+
+// lastRune sorts after every character in the C collation: a prefix and this end the prefix's range.
+const lastRune = "\U0010FFFF"
+
+const activeTask = "status IN ('open', 'in_progress')"
+
+// seenPeople narrows people (alias p) to those the caller sees (A2).
+func (q *query) seenPeople(caller domain.Caller) {
+	if caller.SeesEveryone() {
+		return
+	}
+	q.and("("+seenPerson+")", pq.Array(texts(caller.SeenKinds())), caller.StaffID)
+}
+
+// seenPerson is what makes a person (alias p) seen by the kinds and the staff id that fill it.
+const seenPerson = `p.kind = ANY (%s) OR EXISTS (SELECT FROM assignments own WHERE own.organization_id = p.organization_id AND own.person_id = p.id AND own.staff_id = %s)`
+
+func (q *query) filterPeople(filter domain.PersonFilter) {
+	q.andAnyOf("p.kind", texts(filter.Kinds))
+	q.andAnyOf("p.status", texts(filter.Statuses))
+	q.andAnyOf("p.external_id", filter.ExternalIDs)
+	q.peopleOfStaff(filter.StaffIDs)
+	if filter.SelectionID != nil {
+		q.join("JOIN selection_people chosen ON chosen.organization_id = p.organization_id AND chosen.person_id = p.id AND chosen.selection_id = %s", *filter.SelectionID)
+		q.id = "chosen.person_id"
+	}
+	q.andBool("EXISTS (SELECT FROM assignments a WHERE a.organization_id = p.organization_id AND a.person_id = p.id)", filter.HasStaff)
+	q.andBool("EXISTS (SELECT FROM tasks t WHERE t.organization_id = p.organization_id AND t.person_id = p.id AND t."+activeTask+")", filter.HasActiveTasks)
+	for _, prefix := range domain.SearchPrefixes(filter.Query) {
+		q.and("EXISTS (SELECT FROM person_words w WHERE w.organization_id = p.organization_id AND w.person_id = p.id AND w.word >= %s AND w.word < %s)", prefix, prefix+lastRune)
+		q.once = true
+	}
+}
+
+func (q *query) peopleOfStaff(staff []uuid.UUID) {
+	switch len(staff) {
+	case 0:
+	case 1:
+		q.join("JOIN assignments held ON held.organization_id = p.organization_id AND held.person_id = p.id AND held.staff_id = %s", staff[0])
+		q.id = "held.person_id"
+	default:
+		q.and("EXISTS (SELECT FROM assignments a WHERE a.organization_id = p.organization_id AND a.person_id = p.id AND a.staff_id = ANY (%s))", ids(staff))
+	}
+}
+
+// notPrivate narrows tasks (alias t) to those whose matter does not hide them from the caller (B5).
+func (q *query) notPrivate(caller domain.Caller) {
+	q.and(`(t.matter_id IS NULL OR EXISTS (SELECT FROM matters m WHERE m.organization_id = t.organization_id AND m.id = t.matter_id
+		AND (m.visibility = 'everyone' OR m.responsible_staff_id = %s)))`, caller.StaffID)
+}
+
+// seenTasks narrows tasks (alias t) to those the caller sees (A2, B5).
+func (q *query) seenTasks(caller domain.Caller) {
+	q.notPrivate(caller)
+	if caller.SeesAllTasks() {
+		return
+	}
+	const held = `EXISTS (SELECT FROM task_assignees own WHERE own.organization_id = t.organization_id AND own.task_id = t.id AND own.staff_id = %s)`
+	if caller.SeesEveryone() {
+		q.and("(t.person_id IS NOT NULL OR "+held+")", caller.StaffID)
+		return
+	}
+	q.and("(EXISTS (SELECT FROM people p WHERE p.organization_id = t.organization_id AND p.id = t.person_id AND ("+seenPerson+")) OR "+held+")",
+		pq.Array(texts(caller.SeenKinds())), caller.StaffID, caller.StaffID)
+}
+
+func (q *query) filterTasks(filter domain.TaskFilter, today domain.Date) {
+	q.andAnyOf("t.status", texts(filter.Statuses))
+	q.andAnyOf("t.external_id", filter.ExternalIDs)
+	q.andBool("(t."+activeTask+")", filter.Active)
+	switch len(filter.AssigneeIDs) {
+	case 0:
+	case 1:
+		q.join("JOIN task_assignees held ON held.organization_id = t.organization_id AND held.task_id = t.id AND held.staff_id = %s", filter.AssigneeIDs[0])
+		q.and("held.organization_id = $1")
+		q.id = "held.task_id"
+	default:
+		q.and("EXISTS (SELECT FROM task_assignees a WHERE a.organization_id = t.organization_id AND a.task_id = t.id AND a.staff_id = ANY (%s))", ids(filter.AssigneeIDs))
+	}
+	if filter.Unassigned != nil {
+		const assigned = "EXISTS (SELECT FROM task_assignees a WHERE a.organization_id = t.organization_id AND a.task_id = t.id)"
+		if *filter.Unassigned {
+			q.and("t." + activeTask + " AND NOT " + assigned)
+		} else {
+			q.and(assigned)
+		}
+	}
+	if len(filter.PersonIDs) > 0 {
+		q.and("t.person_id = ANY (%s)", ids(filter.PersonIDs))
+	}
+	if len(filter.MatterIDs) > 0 {
+		q.and("t.matter_id = ANY (%s)", ids(filter.MatterIDs))
+	}
+	if filter.SelectionID != nil {
+		q.and("EXISTS (SELECT FROM selection_people chosen WHERE chosen.organization_id = t.organization_id AND chosen.person_id = t.person_id AND chosen.selection_id = %s)", *filter.SelectionID)
+	}
+	if filter.PersonHasStaff != nil {
+		q.and("t.person_id IS NOT NULL")
+		q.andBool("EXISTS (SELECT FROM assignments a WHERE a.organization_id = t.organization_id AND a.person_id = t.person_id)", filter.PersonHasStaff)
+	}
+	if filter.DueFrom != nil {
+		q.and("t.due_on >= %s", filter.DueFrom.String())
+	}
+	if filter.DueTo != nil {
+		q.and("t.due_on <= %s", filter.DueTo.String())
+	}
+	if filter.PastDue != nil {
+		q.andBool("(t."+activeTask+" AND t.due_on IS NOT NULL AND t.due_on < "+q.arg(today.String())+")", filter.PastDue)
+	}
+	for _, prefix := range domain.SearchPrefixes(filter.Query) {
+		q.and(`' ' || lower(t.title) LIKE %s`, "% "+escapeLike(prefix)+"%")
+		q.once = true
+	}
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+func escapeLike(text string) string { return likeEscaper.Replace(text) }

@@ -1,0 +1,202 @@
+// Package postgres speaks to the database: set-based statements through sqlx, row structs, and the translation of
+// constraint names into refusals. The organization is the first argument and the first predicate of everything.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"handover/internal/domain"
+)
+
+// Store is the database.
+type Store struct {
+	DB *sqlx.DB
+
+	prepareLock sync.RWMutex
+	prepared    map[string]*sqlx.Stmt // by their text; nil: nothing is prepared
+}
+
+// maxPrepared bounds the statements kept prepared; beyond it statements are sent unprepared.
+const maxPrepared = 400
+
+// NewStore makes a store of a pool of lib/pq connections. keepPrepared keeps the short statements prepared on each
+// connection; a pooler in transaction mode cannot do with that.
+func NewStore(db *sqlx.DB, keepPrepared bool) *Store {
+	store := &Store{DB: db}
+	if keepPrepared {
+		store.prepared = map[string]*sqlx.Stmt{}
+	}
+	return store
+}
+
+// Isolation of a transaction.
+type Isolation int
+
+const (
+	// Working sees what others commit meanwhile; what must stand still is locked.
+	Working Isolation = iota
+	// Snapshot sees one instant throughout.
+	Snapshot
+)
+
+// Tx is a transaction of one organization, as the role of the service.
+type Tx struct {
+	*sqlx.Tx
+	Organization domain.OrganizationID
+	store        *Store
+}
+
+// beginStatement takes the unprivileged role and sets the organization, both for this transaction alone. Waiting for a
+// lock is bounded, so that nothing hangs silently.
+const beginStatement = `SELECT set_config('role', 'handover_service', true), set_config('handover.organization_id', $1, true), set_config('lock_timeout', '30s', true)`
+
+// attempts is how often a transaction is tried that the database ended in favour of another.
+const attempts = 6
+
+// InTx runs work in a transaction and commits it; any error undoes everything. Where the database ended the
+// transaction in favour of another (deadlock, serialization), work is called again: it must not keep anything of an
+// earlier call.
+func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := s.try(ctx, organization, isolation, work)
+		if err == nil || attempt == attempts || !endedInFavourOfAnother(err) {
+			return translate(err)
+		}
+		pause := time.Duration(attempt) * time.Duration(10+rand.IntN(40)) * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("repeat transaction: %w", ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *Store) try(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) (err error) {
+	options := &sql.TxOptions{}
+	if isolation == Snapshot {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	begun, err := s.DB.BeginTxx(ctx, options)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	tx := &Tx{Tx: begun, Organization: organization, store: s}
+	defer func() {
+		if rollbackErr := begun.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) && err == nil {
+			err = fmt.Errorf("roll back: %w", rollbackErr)
+		}
+	}()
+	if err := tx.exec(ctx, beginStatement, organization.String()); err != nil {
+		return fmt.Errorf("take the service's role: %w", err)
+	}
+	if err := work(tx); err != nil {
+		return err
+	}
+	if err := begun.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// statement finds or makes the prepared form of a text; nil where nothing is prepared.
+func (s *Store) statement(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	if s.prepared == nil {
+		return nil, nil
+	}
+	s.prepareLock.RLock()
+	statement, found := s.prepared[query]
+	full := len(s.prepared) >= maxPrepared
+	s.prepareLock.RUnlock()
+	if found || full {
+		return statement, nil
+	}
+	s.prepareLock.Lock()
+	defer s.prepareLock.Unlock()
+	if statement, found = s.prepared[query]; found {
+		return statement, nil
+	}
+	statement, err := s.DB.PreparexContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	s.prepared[query] = statement
+	return statement, nil
+}
+
+// selectAll reads all rows of a short statement into a slice of structs or values.
+func (tx *Tx) selectAll(ctx context.Context, into any, query string, args ...any) error {
+	statement, err := tx.store.statement(ctx, query)
+	if err != nil {
+		return err
+	}
+	if statement == nil {
+		return tx.SelectContext(ctx, into, query, args...)
+	}
+	return tx.StmtxContext(ctx, statement).SelectContext(ctx, into, args...)
+}
+
+// get reads the one row of a short statement; sql.ErrNoRows where there is none.
+func (tx *Tx) get(ctx context.Context, into any, query string, args ...any) error {
+	statement, err := tx.store.statement(ctx, query)
+	if err != nil {
+		return err
+	}
+	if statement == nil {
+		return tx.GetContext(ctx, into, query, args...)
+	}
+	return tx.StmtxContext(ctx, statement).GetContext(ctx, into, args...)
+}
+
+// exec runs a short statement.
+func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := tx.execCounting(ctx, query, args...)
+	return err
+}
+
+// execCounting runs a short statement and tells how many rows it hit.
+func (tx *Tx) execCounting(ctx context.Context, query string, args ...any) (int, error) {
+	statement, err := tx.store.statement(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	var result sql.Result
+	if statement == nil {
+		result, err = tx.ExecContext(ctx, query, args...)
+	} else {
+		result, err = tx.StmtxContext(ctx, statement).ExecContext(ctx, args...)
+	}
+	return affected(result, err)
+}
+
+// execBulk runs a statement over arrays. It is never kept prepared, so that it is planned for the size of its arrays.
+func (tx *Tx) execBulk(ctx context.Context, query string, args ...any) (int, error) {
+	result, err := tx.ExecContext(ctx, query, args...)
+	return affected(result, err)
+}
+
+func affected(result sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	count, err := result.RowsAffected()
+	return int(count), err
+}
+
+// expect checks that a write hit the rows it was planned for.
+func expect(what string, got int, err error, want int) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if got != want {
+		return fmt.Errorf("%s: hit %d rows, planned %d", what, got, want)
+	}
+	return nil
+}

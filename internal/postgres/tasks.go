@@ -1,0 +1,185 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+)
+
+type taskRow struct {
+	ID         uuid.UUID         `db:"id"`
+	ExternalID *string           `db:"external_id"`
+	Title      string            `db:"title"`
+	Details    string            `db:"details"`
+	Status     domain.TaskStatus `db:"status"`
+	DueOn      *time.Time        `db:"due_on"`
+	PersonID   uuid.NullUUID     `db:"person_id"`
+	MatterID   uuid.NullUUID     `db:"matter_id"`
+	CreatedAt  time.Time         `db:"created_at"`
+	UpdatedAt  time.Time         `db:"updated_at"`
+	Assignees  staffRefs         `db:"assignees"`
+}
+
+func (r taskRow) task() domain.Task {
+	task := domain.Task{
+		ID: r.ID, ExternalID: r.ExternalID, Title: r.Title, Details: r.Details, Status: r.Status,
+		PersonID: idOf(r.PersonID), MatterID: idOf(r.MatterID), Assignees: r.Assignees,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+	if r.DueOn != nil {
+		due := domain.DateOf(*r.DueOn)
+		task.DueOn = &due
+	}
+	return task
+}
+
+func idOf(id uuid.NullUUID) *uuid.UUID {
+	if !id.Valid {
+		return nil
+	}
+	return &id.UUID
+}
+
+const taskColumns = `t.id, t.external_id, t.title, t.details, t.status, t.due_on, t.person_id, t.matter_id, t.created_at, t.updated_at`
+
+func withAssignees(page string) string {
+	return `SELECT t.*, ` + staffRefsOf("task_assignees", "task_id", "t.id") + ` AS assignees FROM (` + page + `) t ORDER BY t.id`
+}
+
+// Tasks lists a page of the tasks the caller sees, by id, with one more than the page holds where there are more.
+func (tx *Tx) Tasks(ctx context.Context, caller domain.Caller, filter domain.TaskFilter, today domain.Date, page domain.Page) ([]domain.Task, error) {
+	q := newQuery("t", tx.Organization)
+	q.seenTasks(caller)
+	q.filterTasks(filter, today)
+	var rows []taskRow
+	if err := tx.list(ctx, &rows, q, withAssignees("SELECT "+taskColumns+" "+q.page("tasks t", page))); err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
+	}
+	tasks := make([]domain.Task, len(rows))
+	for i, row := range rows {
+		tasks[i] = row.task()
+	}
+	return tasks, nil
+}
+
+// CountTasks counts the tasks the caller sees and the filter matches.
+func (tx *Tx) CountTasks(ctx context.Context, caller domain.Caller, filter domain.TaskFilter, today domain.Date) (int, error) {
+	q := newQuery("t", tx.Organization)
+	q.seenTasks(caller)
+	q.filterTasks(filter, today)
+	total, err := tx.count(ctx, q, "tasks t")
+	if err != nil {
+		return 0, fmt.Errorf("count tasks: %w", err)
+	}
+	return total, nil
+}
+
+// Task reads one task the caller sees. Of their own organization, 403; of another or on a matter that is private to
+// somebody else, as if it did not exist, 404 (A2, B5).
+func (tx *Tx) Task(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Task, error) {
+	seen := newQuery("t", tx.Organization)
+	seen.and("t.id = %s", id)
+	seen.seenTasks(caller)
+	task, found, err := tx.task(ctx, seen)
+	if err != nil || found {
+		return task, err
+	}
+	hidden := newQuery("t", tx.Organization)
+	hidden.and("t.id = %s", id)
+	hidden.notPrivate(caller)
+	if _, found, err = tx.task(ctx, hidden); err != nil {
+		return domain.Task{}, err
+	}
+	if found {
+		return domain.Task{}, domain.Denied("You may not see this task.")
+	}
+	return domain.Task{}, domain.Refuse(domain.CodeNotFound, "There is no such task.")
+}
+
+// TaskByExternalID finds a task that is not private to somebody else and locks it. hidden tells that there is one that is.
+func (tx *Tx) TaskByExternalID(ctx context.Context, caller domain.Caller, externalID string) (task domain.Task, found, hidden bool, err error) {
+	id, taken, err := tx.idByExternalID(ctx, "tasks", externalID)
+	if err != nil || !taken {
+		return domain.Task{}, false, false, err
+	}
+	q := newQuery("t", tx.Organization)
+	q.and("t.id = %s", id)
+	q.notPrivate(caller)
+	task, found, err = tx.task(ctx, q)
+	return task, found, !found, err
+}
+
+func (tx *Tx) task(ctx context.Context, q *query) (domain.Task, bool, error) {
+	var row taskRow
+	err := tx.get(ctx, &row, withAssignees("SELECT "+taskColumns+" "+q.from("tasks t")), q.args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return domain.Task{}, false, nil
+	}
+	if err != nil {
+		return domain.Task{}, false, fmt.Errorf("read task: %w", err)
+	}
+	return row.task(), true, nil
+}
+
+// LockTask waits until nobody else changes the task, and keeps them from it. Its person is locked first, in the order
+// that bulk changes keep.
+func (tx *Tx) LockTask(ctx context.Context, id uuid.UUID) error {
+	if err := tx.exec(ctx, `
+		SELECT FROM people p WHERE p.organization_id = $1 AND p.id = (SELECT t.person_id FROM tasks t WHERE t.organization_id = $1 AND t.id = $2)
+		FOR NO KEY UPDATE`, tx.Organization.String(), id); err != nil {
+		return fmt.Errorf("lock the task's person: %w", err)
+	}
+	if err := tx.exec(ctx, `SELECT FROM tasks WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), id); err != nil {
+		return fmt.Errorf("lock task: %w", err)
+	}
+	return nil
+}
+
+// SaveTask writes a new task, or all fields of one that is there, with exactly its assignees.
+func (tx *Tx) SaveTask(ctx context.Context, task domain.Task) error {
+	var due *string
+	if task.DueOn != nil {
+		text := task.DueOn.String()
+		due = &text
+	}
+	if err := tx.exec(ctx, `
+		INSERT INTO tasks (organization_id, id, external_id, title, details, status, due_on, person_id, matter_id, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (organization_id, id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, details = excluded.details,
+			status = excluded.status, due_on = excluded.due_on, person_id = excluded.person_id, matter_id = excluded.matter_id, updated_at = excluded.updated_at`,
+		tx.Organization.String(), task.ID, task.ExternalID, task.Title, task.Details, task.Status, due, task.PersonID, task.MatterID,
+		task.CreatedAt, task.UpdatedAt); err != nil {
+		return fmt.Errorf("save task: %w", err)
+	}
+	assignees := make(ids, len(task.Assignees))
+	for i, ref := range task.Assignees {
+		assignees[i] = ref.ID
+	}
+	if err := tx.exec(ctx, `
+		WITH gone AS (
+			DELETE FROM task_assignees WHERE organization_id = $1 AND task_id = $2 AND NOT staff_id = ANY ($3::uuid[])
+		)
+		INSERT INTO task_assignees (organization_id, task_id, staff_id)
+		SELECT $1, $2, staff_id FROM unnest($3::uuid[]) AS staff_id ON CONFLICT DO NOTHING`,
+		tx.Organization.String(), task.ID, assignees); err != nil {
+		return fmt.Errorf("save assignees: %w", err)
+	}
+	return nil
+}
+
+// MatterSeen tells whether there is a matter that the caller sees (B5).
+func (tx *Tx) MatterSeen(ctx context.Context, caller domain.Caller, id uuid.UUID) (bool, error) {
+	var seen bool
+	err := tx.get(ctx, &seen, `SELECT EXISTS (SELECT FROM matters m WHERE m.organization_id = $1 AND m.id = $2
+		AND (m.visibility = 'everyone' OR m.responsible_staff_id = $3))`, tx.Organization.String(), id, caller.StaffID)
+	if err != nil {
+		return false, fmt.Errorf("look for matter: %w", err)
+	}
+	return seen, nil
+}
