@@ -59,7 +59,7 @@ func SearchWords(texts ...string) []string {
 	for _, text := range texts {
 		for _, chunk := range strings.Fields(strings.ToLower(text)) {
 			add(chunk)
-			parts := strings.FieldsFunc(chunk, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+			parts := strings.FieldsFunc(chunk, func(r rune) bool { return !unicode.In(r, unicode.Letter, unicode.Number, unicode.Mark) })
 			for _, part := range parts {
 				add(part)
 			}
