@@ -355,13 +355,14 @@ REVOKE UPDATE ON run_items FROM handover_service;
 -- no such token. The caller judges status, expiry and revocation, so that each is told apart in the logs.
 CREATE FUNCTION authenticate_api_token(hash bytea)
     RETURNS TABLE (organization_id uuid, token_id uuid, scopes text[], expires_at timestamptz, revoked_at timestamptz, last_used_at timestamptz,
-                   staff_id uuid, first_name text, last_name text, role text, status text, permissions text[])
+                   staff_id uuid, first_name text, last_name text, role text, status text, permissions text[], time_zone text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
     AS $$
         SELECT t.organization_id, t.id, t.scopes, t.expires_at, t.revoked_at, t.last_used_at,
-               s.id, s.first_name, s.last_name, s.role, s.status, s.permissions
+               s.id, s.first_name, s.last_name, s.role, s.status, s.permissions, o.time_zone
         FROM api_tokens t
         JOIN staff s ON s.organization_id = t.organization_id AND s.id = t.staff_id
+        JOIN organizations o ON o.id = t.organization_id
         WHERE t.secret_hash = hash
     $$;
 

@@ -71,7 +71,7 @@ type Intake struct {
 // come in the documented order: staff_not_found, staff_not_active, existing_assignments, task_policy_required,
 // no_remaining_staff.
 func PlanAssignments(facts *AssignmentFacts, change AssignmentChange, intake Intake) (*Plan, error) {
-	if err := checkNamedStaff(facts, change); err != nil {
+	if err := CheckNamedStaff(facts.Staff, change); err != nil {
 		return nil, err
 	}
 	if err := checkExistingAssignments(facts, change); err != nil {
@@ -144,14 +144,14 @@ func (f *AssignmentFacts) active(set StaffSet) StaffSet {
 	return active
 }
 
-// checkNamedStaff refuses staff who do not exist (A1, A13) and, where they would be handed something, who are not active.
+// CheckNamedStaff refuses staff who do not exist (A1, A13) and, where they would be handed something, who are not active.
 // Where some are unknown and others inactive, the code is that of the unknown, and every one is pointed at.
-func checkNamedStaff(facts *AssignmentFacts, change AssignmentChange) error {
+func CheckNamedStaff(staff map[uuid.UUID]StaffStatus, change AssignmentChange) error {
 	var unknown, inactive []uuid.UUID
 	var fields []FieldError
 	for i, id := range change.StaffIDs {
 		pointer := fmt.Sprintf("/staff_ids/%d", i)
-		switch status, found := facts.Staff[id]; {
+		switch status, found := staff[id]; {
 		case !found:
 			unknown = append(unknown, id)
 			fields = append(fields, FieldError{pointer, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id)})

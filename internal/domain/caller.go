@@ -2,6 +2,7 @@ package domain
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -22,6 +23,7 @@ const (
 // is asked.
 type Caller struct {
 	Organization OrganizationID
+	TimeZone     string // of the organization
 	StaffID      uuid.UUID
 	Name         string
 	Role         Role
@@ -29,6 +31,11 @@ type Caller struct {
 	TokenID      uuid.UUID
 	Scopes       []Scope // nil: all that the staff member has
 	RequestID    string
+}
+
+// Today is the civil date of an instant in the caller's organization.
+func (c Caller) Today(now time.Time) (Date, error) {
+	return Organization{TimeZone: c.TimeZone}.Today(now)
 }
 
 // IsAdministrator tells whether the caller has the administrator role.

@@ -25,6 +25,21 @@ func (f PersonFilter) Empty() bool {
 		f.HasStaff == nil && f.HasActiveTasks == nil && f.SelectionID == nil && len(SearchPrefixes(f.Query)) == 0
 }
 
+// Selection is how a caller names people (A1): by their ids, by a saved selection, or by the filter of the people list.
+// Exactly one of the three is set.
+type Selection struct {
+	PersonIDs []uuid.UUID
+	Saved     *uuid.UUID
+	Filter    *PersonFilter
+	MatchAll  bool // with Filter: an empty filter is meant
+}
+
+// The bounds of selections.
+const (
+	MaxInlinePeople   = 1000
+	MaxSelectedPeople = 200_000
+)
+
 // TaskFilter is what the task list can be narrowed by.
 type TaskFilter struct {
 	Statuses       []TaskStatus

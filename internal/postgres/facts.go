@@ -234,3 +234,12 @@ func each(rows *sql.Rows, read func(scanner) error) (err error) {
 	}
 	return rows.Err()
 }
+
+// StaffStatuses finds the status of staff; who is missing does not exist here.
+func (tx *Tx) StaffStatuses(ctx context.Context, wanted []uuid.UUID) (map[uuid.UUID]domain.StaffStatus, error) {
+	statuses, err := tx.staffFacts(ctx, domain.NewStaffSet(wanted...), false)
+	if err != nil {
+		return nil, fmt.Errorf("read staff: %w", err)
+	}
+	return statuses, nil
+}

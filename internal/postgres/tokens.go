@@ -158,6 +158,7 @@ type Credential struct {
 	Role         domain.Role        `db:"role"`
 	Status       domain.StaffStatus `db:"status"`
 	Permissions  pq.StringArray     `db:"permissions"`
+	TimeZone     string             `db:"time_zone"`
 }
 
 // Caller is who the credential stands for.
@@ -165,13 +166,14 @@ func (c Credential) Caller() domain.Caller {
 	return domain.Caller{
 		Organization: domain.OrganizationID(c.Organization), StaffID: c.StaffID, Name: domain.FullName(c.FirstName, c.LastName),
 		Role: c.Role, Permissions: permissions(c.Permissions), TokenID: c.TokenID, Scopes: scopes(c.Scopes),
+		TimeZone: c.TimeZone,
 	}
 }
 
 // CredentialByHash finds a token before its organization is known, by the SHA-256 of its secret; found tells whether
 // there is one. It goes through a function of the database that does just this.
 func (s *Store) CredentialByHash(ctx context.Context, hash []byte) (credential Credential, found bool, err error) {
-	const look = `SELECT organization_id, token_id, scopes, expires_at, revoked_at, last_used_at, staff_id, first_name, last_name, role, status, permissions
+	const look = `SELECT organization_id, token_id, scopes, expires_at, revoked_at, last_used_at, staff_id, first_name, last_name, role, status, permissions, time_zone
 		FROM authenticate_api_token($1)`
 	statement, err := s.statement(ctx, look)
 	if err != nil {

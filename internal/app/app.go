@@ -1,0 +1,108 @@
+// Package app holds the use cases, a method each. It owns the transactions: lock, read facts, plan, apply, record.
+package app
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// App is the service without its surface: what HTTP, the worker and the command line call.
+type App struct {
+	store *postgres.Store
+	now   func() time.Time
+	queue Queue
+	log   *slog.Logger
+}
+
+// Queue is where work that outlives the request goes. The job commits with the transaction.
+type Queue interface {
+	EnqueueRun(ctx context.Context, tx *sql.Tx, job RunJob) error
+}
+
+// New wires an App. now is the clock.
+func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
+	return &App{store: store, now: now, queue: queue, log: log}
+}
+
+// The database's view of things that the surface shows as they are.
+type (
+	// APIToken is a credential of a staff member, without its secret.
+	APIToken = postgres.APIToken
+	// AuditEvent is one change as the trail tells it.
+	AuditEvent = postgres.AuditEvent
+	// Selection is a frozen set of people.
+	Selection = postgres.Selection
+	// PositionedItem is an item of a run with its place in the run's order.
+	PositionedItem = postgres.PositionedItem
+)
+
+// newID makes a UUID of version 7 (RFC 9562): ids made later sort later.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// instant is now as the database keeps it: in UTC, to the microsecond.
+func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
+
+// read runs work in a transaction that changes nothing.
+func read[T any](ctx context.Context, a *App, caller domain.Caller, work func(*postgres.Tx) (T, error)) (result T, err error) {
+	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+		result, err = work(tx)
+		return err
+	})
+	return result, err
+}
+
+// Listing is a page of a list.
+type Listing[T any] struct {
+	Items []T
+	More  bool // there is a next page
+	Total *int // where it was asked for
+}
+
+// cut makes a page of what was read: one more than limit tells that there is more.
+func cut[T any](items []T, limit int) Listing[T] {
+	if len(items) > limit {
+		return Listing[T]{Items: items[:limit], More: true}
+	}
+	return Listing[T]{Items: items}
+}
+
+// list reads a page and, where it is asked for, the total.
+func list[T any](ctx context.Context, a *App, caller domain.Caller, page domain.Page, withTotal bool,
+	items func(*postgres.Tx) ([]T, error), total func(*postgres.Tx) (int, error),
+) (Listing[T], error) {
+	return read(ctx, a, caller, func(tx *postgres.Tx) (Listing[T], error) {
+		found, err := items(tx)
+		if err != nil {
+			return Listing[T]{}, err
+		}
+		listing := cut(found, page.Limit)
+		if withTotal {
+			count, err := total(tx)
+			if err != nil {
+				return Listing[T]{}, err
+			}
+			listing.Total = &count
+		}
+		return listing, nil
+	})
+}
+
+// stamp is what the audit rows of a single change carry.
+func (a *App) stamp(caller domain.Caller, action string, now time.Time) postgres.AuditStamp {
+	return postgres.AuditStamp{At: now, StaffID: caller.StaffID, RequestID: caller.RequestID, Action: action}
+}
+
+// checkMatch refuses a write whose If-Match names another version (RFC 9110 section 13.1.1). * stands for any.
+func checkMatch(ifMatch string, fields any) error {
+	if ifMatch == "*" || ifMatch == domain.Version(fields) {
+		return nil
+	}
+	return domain.Refuse(domain.CodePreconditionFailed, "It has changed since you read it. Read it again, and decide again.")
+}

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// AssignmentsRequest asks for a change of who serves whom (A1 to A18).
+type AssignmentsRequest struct {
+	Kind             domain.RunKind // manage_assignments, assign_staff or remove_staff: decides who may
+	Selection        domain.Selection
+	Change           domain.AssignmentChange
+	ExpectedRevision *string
+	DryRun           bool
+	Async            bool
+	Reason           *string
+	Body             json.RawMessage // as it was asked
+	// ChangePointer is where in the body the change stands.
+	ChangePointer string
+	Key           *Key
+}
+
+// ChangeAssignments plans and applies a change whole or not at all (A14). A dry run goes the same way without applying
+// (A16). An asynchronous one is checked as far as that is quick, frozen, and left to a worker.
+func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, request AssignmentsRequest) (run domain.Run, replayed bool, err error) {
+	isolation, key := postgres.Working, request.Key
+	if request.DryRun {
+		isolation, key = postgres.Snapshot, nil
+	}
+	var people chosen
+	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
+		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
+			if people, err = a.choose(ctx, tx, caller, request.Selection); err != nil {
+				return domain.Run{}, err
+			}
+			if err := checkMay(caller, request.Kind, people.kinds); err != nil {
+				return domain.Run{}, err
+			}
+			if request.Async && !request.DryRun {
+				return a.enqueue(ctx, tx, caller, request, people)
+			}
+			return a.changeNow(ctx, tx, caller, request, people.people)
+		})
+		return err
+	})
+	return run, replayed, a.explain(ctx, caller, request.ChangePointer, people, err)
+}
+
+// checkMay decides who may: the older actions need the staff permission (A18), the others those of the people (A2).
+func checkMay(caller domain.Caller, kind domain.RunKind, kinds domain.SelectionKinds) error {
+	switch kind {
+	case domain.RunAssignStaff, domain.RunRemoveStaff:
+		return domain.CheckOlderAction(caller)
+	case domain.RunManageAssignments:
+		return domain.CheckManage(caller, kinds)
+	}
+	return fmt.Errorf("unknown kind of run %q", kind)
+}
+
+// explain completes a refusal: where in the body it stood and, where the caller has to decide again, the summary as it
+// is now.
+func (a *App) explain(ctx context.Context, caller domain.Caller, changePointer string, people chosen, err error) error {
+	var refusal *domain.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	switch refusal.Code {
+	case domain.CodeStaffNotFound, domain.CodeStaffNotActive, domain.CodeTaskPolicyRequired:
+		refusal = refusal.Below(changePointer)
+	}
+	if refusal.Summarize {
+		summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+			summary, err := a.summarize(ctx, tx, caller, people)
+			refusal.Summary = &summary
+			return err
+		})
+		if summaryErr != nil {
+			return fmt.Errorf("summarize what was refused: %w", summaryErr)
+		}
+	}
+	return refusal
+}
+
+func (a *App) newRun(caller domain.Caller, request AssignmentsRequest, people int, now time.Time) domain.Run {
+	return domain.Run{
+		Kind: request.Kind, Status: domain.RunPreview,
+		RequestedBy: domain.StaffRef{ID: caller.StaffID, Name: caller.Name, Status: domain.StaffActive},
+		RequestedAt: now, Reason: request.Reason, Request: request.Body, Total: people,
+	}
+}
+
+// changeNow carries the change out within the request.
+func (a *App) changeNow(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, people []uuid.UUID) (domain.Run, error) {
+	run := a.newRun(caller, request, len(people), a.instant())
+	run.StartedAt = &run.RequestedAt
+	if !request.DryRun {
+		run.ID = newID()
+	}
+	return a.carryOut(ctx, tx, caller, run, assignmentsWish{request.Change, request.ExpectedRevision}, people, func(int) {})
+}
+
+// assignmentsWish is what a worker needs to know to carry out a change that was asked for earlier.
+type assignmentsWish struct {
+	Change           domain.AssignmentChange
+	ExpectedRevision *string
+}
+
+// The stages of a change, of which progress tells.
+const (
+	stagePlanned = iota + 1
+	stageApplied
+	stageRecorded
+)
+
+// carryOut is the one way of every change: facts, plan, apply, record. A preview leaves out what writes; it has no id.
+func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, wish assignmentsWish, people []uuid.UUID, reached func(stage int)) (domain.Run, error) {
+	preview := run.ID == uuid.Nil
+	facts, err := tx.AssignmentFacts(ctx, people, wish.Change.StaffIDs, wish.Change.IncludeIntakeTasks, !preview)
+	if err != nil {
+		return run, err
+	}
+	run.Revision = new(domain.Revision(facts))
+	if wish.ExpectedRevision != nil && *wish.ExpectedRevision != *run.Revision {
+		refusal := domain.Refuse(domain.CodeRevisionStale, "What the summary spoke of has changed since. Look at the new summary, and decide again.")
+		refusal.Summarize = true
+		return run, refusal
+	}
+	plan, err := a.planAssignments(ctx, tx, caller, facts, wish.Change)
+	if err != nil {
+		return run, err
+	}
+	run.Totals, run.Done = plan.Totals, run.Total
+	if preview {
+		run.FinishedAt = new(a.instant())
+		return run, nil
+	}
+	reached(stagePlanned)
+	if err := tx.Apply(ctx, plan, *run.StartedAt); err != nil {
+		return run, fmt.Errorf("apply: %w", err)
+	}
+	reached(stageApplied)
+	run.Status, run.FinishedAt = domain.RunSucceeded, new(a.instant())
+	stamp := postgres.AuditStamp{At: *run.FinishedAt, StaffID: caller.StaffID, RequestID: caller.RequestID, Reason: run.Reason, Action: string(run.Kind), RunID: run.ID}
+	if err := tx.SaveRun(ctx, run); err != nil {
+		return run, err
+	}
+	if err := tx.SaveProgress(ctx, run.ID, run.Done, run.Total); err != nil {
+		return run, err
+	}
+	if err := tx.RecordItems(ctx, plan.Items, stamp, newID); err != nil {
+		return run, err
+	}
+	reached(stageRecorded)
+	return run, nil
+}
+
+func (a *App) planAssignments(ctx context.Context, tx *postgres.Tx, caller domain.Caller, facts *domain.AssignmentFacts, change domain.AssignmentChange) (*domain.Plan, error) {
+	intake := domain.Intake{NewID: newID}
+	if change.IncludeIntakeTasks {
+		var err error
+		if intake.Template, err = tx.IntakeTemplate(ctx, false); err != nil {
+			return nil, err
+		}
+		if intake.Today, err = caller.Today(a.now()); err != nil {
+			return nil, fmt.Errorf("today in the organization: %w", err)
+		}
+	}
+	return domain.PlanAssignments(facts, change, intake)
+}

@@ -1,0 +1,195 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// RunJob is a run left to a worker. It carries the wish; the people are frozen in the run's selection.
+type RunJob struct {
+	Organization     uuid.UUID               `json:"organization_id"`
+	Run              uuid.UUID               `json:"run_id"`
+	RequestID        string                  `json:"request_id"`
+	Change           domain.AssignmentChange `json:"change"`
+	ChangePointer    string                  `json:"change_pointer"`
+	ExpectedRevision *string                 `json:"expected_revision,omitempty"`
+}
+
+// ErrRunTaken tells that another worker is at the run: whoever that is finishes it.
+var ErrRunTaken = errors.New("another worker is at this run")
+
+func (a *App) enqueue(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, people chosen) (domain.Run, error) {
+	statuses, err := tx.StaffStatuses(ctx, request.Change.StaffIDs)
+	if err != nil {
+		return domain.Run{}, err
+	}
+	if err := domain.CheckNamedStaff(statuses, request.Change); err != nil {
+		return domain.Run{}, err
+	}
+	selection, err := a.save(ctx, tx, caller, people)
+	if err != nil {
+		return domain.Run{}, err
+	}
+	run := a.newRun(caller, request, len(people.people), a.instant())
+	run.ID, run.Status, run.SelectionID = newID(), domain.RunQueued, &selection
+	if err := tx.SaveRun(ctx, run); err != nil {
+		return domain.Run{}, err
+	}
+	if err := tx.SaveProgress(ctx, run.ID, 0, run.Total); err != nil {
+		return domain.Run{}, err
+	}
+	job := RunJob{
+		Organization: uuid.UUID(caller.Organization), Run: run.ID, RequestID: caller.RequestID,
+		Change: request.Change, ChangePointer: request.ChangePointer, ExpectedRevision: request.ExpectedRevision,
+	}
+	if err := a.queue.EnqueueRun(ctx, tx.Tx.Tx, job); err != nil {
+		return domain.Run{}, fmt.Errorf("enqueue run: %w", err)
+	}
+	return run, nil
+}
+
+// CarryOutRun does the work of a queued run. complete marks the job as done in the transaction of the work, so that the
+// two are there together or not at all. A refusal ends the run as failed; every other error leaves it to be tried again.
+func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error) error {
+	organization := domain.OrganizationID(job.Organization)
+	if err := a.markRunning(ctx, organization, job.Run); err != nil {
+		return err
+	}
+	err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		run, err := takeRun(ctx, tx, job.Run)
+		if err != nil {
+			return err
+		}
+		if !run.Status.Finished() {
+			if err := a.carryOutTaken(ctx, tx, run, job); err != nil {
+				return err
+			}
+		}
+		return complete(ctx, tx.Tx.Tx)
+	})
+	var refusal *domain.Error
+	if errors.As(err, &refusal) && refusal.Code != domain.CodeTooBusy {
+		return a.FailRun(ctx, job, refusal.Below(pointerFor(refusal.Code, job.ChangePointer)), complete)
+	}
+	return err
+}
+
+func pointerFor(code domain.Code, changePointer string) string {
+	if code == domain.CodePersonNotFound || code == domain.CodeSelectionEmpty {
+		return ""
+	}
+	return changePointer
+}
+
+func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run, job RunJob) error {
+	caller, err := a.requester(ctx, tx, run, job.RequestID)
+	if err != nil {
+		return err
+	}
+	people, err := tx.PeopleOfSelection(ctx, *run.SelectionID)
+	if err != nil {
+		return err
+	}
+	var kinds domain.SelectionKinds
+	frozen := make([]uuid.UUID, len(people))
+	for i, person := range people {
+		frozen[i] = person.ID
+		if person.Kind == domain.KindClient {
+			kinds.Clients++
+		} else {
+			kinds.Referrals++
+		}
+	}
+	if err := checkMay(caller, run.Kind, kinds); err != nil {
+		return err
+	}
+	progress := func(stage int) { a.tellProgress(ctx, caller.Organization, run, stage) }
+	_, err = a.carryOut(ctx, tx, caller, run, assignmentsWish{job.Change, job.ExpectedRevision}, frozen, progress)
+	return err
+}
+
+// requester is who asked for the run, with what they may do now.
+func (a *App) requester(ctx context.Context, tx *postgres.Tx, run domain.Run, requestID string) (domain.Caller, error) {
+	staff, err := tx.StaffMember(ctx, run.RequestedBy.ID, false)
+	if err != nil {
+		return domain.Caller{}, err
+	}
+	if staff.Status != domain.StaffActive {
+		return domain.Caller{}, domain.Denied("Who asked for this run has been deactivated since.")
+	}
+	organization, err := tx.OrganizationOf(ctx)
+	if err != nil {
+		return domain.Caller{}, err
+	}
+	return domain.Caller{
+		Organization: tx.Organization, TimeZone: organization.TimeZone, StaffID: staff.ID, Name: staff.Name(),
+		Role: staff.Role, Permissions: staff.Permissions, RequestID: requestID,
+	}, nil
+}
+
+func takeRun(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (domain.Run, error) {
+	taken, err := tx.LockRun(ctx, id)
+	if err != nil {
+		return domain.Run{}, err
+	}
+	if !taken {
+		return domain.Run{}, ErrRunTaken
+	}
+	return tx.Run(ctx, id)
+}
+
+// markRunning lets everybody see that the work has begun, before its own transaction does.
+func (a *App) markRunning(ctx context.Context, organization domain.OrganizationID, id uuid.UUID) error {
+	return a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		run, err := takeRun(ctx, tx, id)
+		if err != nil || run.Status != domain.RunQueued {
+			return err
+		}
+		run.Status, run.StartedAt = domain.RunRunning, new(a.instant())
+		return tx.SaveRun(ctx, run)
+	})
+}
+
+// FailRun ends a run as failed, with the reason its requester would have been told.
+func (a *App) FailRun(ctx context.Context, job RunJob, refusal *domain.Error, complete func(context.Context, *sql.Tx) error) error {
+	return a.store.InTx(ctx, domain.OrganizationID(job.Organization), postgres.Working, func(tx *postgres.Tx) error {
+		run, err := takeRun(ctx, tx, job.Run)
+		if err != nil {
+			return err
+		}
+		if !run.Status.Finished() {
+			run.Status, run.FinishedAt = domain.RunFailed, new(a.instant())
+			run.Error = &domain.RunError{Code: refusal.Code, Detail: refusal.Detail, Params: refusal.Params, Fields: refusal.Fields}
+			if err := tx.SaveRun(ctx, run); err != nil {
+				return err
+			}
+		}
+		return complete(ctx, tx.Tx.Tx)
+	})
+}
+
+// progressPatience is how long telling progress may take: the work does not wait for it.
+const progressPatience = time.Second
+
+// tellProgress writes how far a run is, outside the transaction of its work. That it failed is no reason to stop.
+func (a *App) tellProgress(ctx context.Context, organization domain.OrganizationID, run domain.Run, stage int) {
+	if stage == stageRecorded {
+		return // the work's own transaction has written that it is done
+	}
+	ctx, cancel := context.WithTimeout(ctx, progressPatience)
+	defer cancel()
+	err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		return tx.SaveProgress(ctx, run.ID, run.Total*stage/stageRecorded, run.Total)
+	})
+	if err != nil {
+		a.log.WarnContext(ctx, "progress of a run could not be written", "run_id", run.ID, "error", err)
+	}
+}

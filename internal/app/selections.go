@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// selectionLifetime is how long a saved selection can be used.
+const selectionLifetime = 7 * 24 * time.Hour
+
+// chosen is a selection resolved: the people, in order, each once.
+type chosen struct {
+	people []uuid.UUID
+	kinds  domain.SelectionKinds
+	// saved is the selection that holds just these people already.
+	saved *uuid.UUID
+	// unseen is how many of those named by id the caller does not see.
+	unseen int
+}
+
+// choose resolves a selection (A1). Ids that do not exist in the caller's organization are named; a filter matches only
+// what the caller sees.
+func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection) (chosen, error) {
+	var people []postgres.ChosenPerson
+	var err error
+	switch {
+	case selection.Saved != nil:
+		people, err = a.chooseSaved(ctx, tx, caller, *selection.Saved)
+	case selection.Filter != nil:
+		people, err = a.chooseMatching(ctx, tx, caller, selection)
+	default:
+		people, err = chooseNamed(ctx, tx, caller, selection.PersonIDs)
+	}
+	if err != nil {
+		return chosen{}, err
+	}
+	if len(people) == 0 {
+		return chosen{}, domain.Refuse(domain.CodeSelectionEmpty, "The selection holds nobody.").
+			At("/selection", domain.CodeSelectionEmpty, "Nobody is selected.")
+	}
+	result := chosen{people: make([]uuid.UUID, len(people)), saved: selection.Saved}
+	for i, person := range people {
+		result.people[i] = person.ID
+		switch person.Kind {
+		case domain.KindClient:
+			result.kinds.Clients++
+		case domain.KindReferral:
+			result.kinds.Referrals++
+		}
+		if !person.Seen {
+			result.unseen++
+		}
+	}
+	return result, nil
+}
+
+func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID) ([]postgres.ChosenPerson, error) {
+	if _, err := a.savedSelection(ctx, tx, caller, id, "/selection/selection_id"); err != nil {
+		return nil, err
+	}
+	return tx.PeopleOfSelection(ctx, id)
+}
+
+// savedSelection reads a selection that the caller saved, an administrator any, as something named in a request.
+func (a *App) savedSelection(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, pointer string) (Selection, error) {
+	selection, err := tx.Selection(ctx, id, a.instant())
+	var refusal *domain.Error
+	switch {
+	case errors.As(err, &refusal):
+		return Selection{}, domain.Refuse(domain.CodeSelectionNotFound, "There is no such selection, or it has expired. Save the selection again.").
+			At(pointer, domain.CodeSelectionNotFound, fmt.Sprintf("There is no selection %s.", id))
+	case err != nil:
+		return Selection{}, err
+	case selection.CreatedBy != caller.StaffID && !caller.IsAdministrator():
+		return Selection{}, domain.Denied("This selection was saved by somebody else.")
+	}
+	return selection, nil
+}
+
+func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection) ([]postgres.ChosenPerson, error) {
+	if selection.Filter.Empty() && !selection.MatchAll {
+		return nil, domain.Refuse(domain.CodeFilterEmpty, "The filter matches everybody. If that is meant, say match_all: true beside it.").
+			At("/selection/filter", domain.CodeFilterEmpty, "An empty filter needs match_all: true.")
+	}
+	if err := a.checkFilter(ctx, tx, caller, *selection.Filter, "/selection/filter/selection_id"); err != nil {
+		return nil, err
+	}
+	people, err := tx.PeopleMatching(ctx, caller, *selection.Filter, domain.MaxSelectedPeople+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(people) > domain.MaxSelectedPeople {
+		return nil, domain.Refuse(domain.CodeSelectionTooLarge, "The filter matches more than %d people. Narrow it.", domain.MaxSelectedPeople).
+			With("maximum", domain.MaxSelectedPeople).
+			At("/selection/filter", domain.CodeSelectionTooLarge, "Matches too many people.")
+	}
+	return people, nil
+}
+
+// checkFilter refuses a filter that names a selection which is not there to be used.
+func (a *App) checkFilter(ctx context.Context, tx *postgres.Tx, caller domain.Caller, filter domain.PersonFilter, pointer string) error {
+	if filter.SelectionID == nil {
+		return nil
+	}
+	_, err := a.savedSelection(ctx, tx, caller, *filter.SelectionID, pointer)
+	return err
+}
+
+func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, named []uuid.UUID) ([]postgres.ChosenPerson, error) {
+	each := domain.NewStaffSet(named...)
+	people, err := tx.PeopleByID(ctx, caller, each)
+	if err != nil || len(people) == len(each) {
+		return people, err
+	}
+	exists := make(map[uuid.UUID]bool, len(people))
+	for _, person := range people {
+		exists[person.ID] = true
+	}
+	missing := each[:0:0]
+	for _, id := range each {
+		if !exists[id] {
+			missing = append(missing, id)
+		}
+	}
+	refusal := domain.Refuse(domain.CodePersonNotFound, "%d of the selected people do not exist.", len(missing)).With("person_ids", missing)
+	for i, id := range named {
+		if !exists[id] {
+			refusal.At(fmt.Sprintf("/selection/person_ids/%d", i), domain.CodePersonNotFound, fmt.Sprintf("There is no person %s.", id))
+		}
+	}
+	return nil, refusal
+}
+
+// save freezes the chosen people, unless they are a saved selection already, and tells its id.
+func (a *App) save(ctx context.Context, tx *postgres.Tx, caller domain.Caller, people chosen) (uuid.UUID, error) {
+	if people.saved != nil {
+		return *people.saved, nil
+	}
+	selection := a.freeze(caller, people)
+	return selection.ID, tx.SaveSelection(ctx, selection, people.people)
+}
+
+func (a *App) freeze(caller domain.Caller, people chosen) Selection {
+	now := a.instant()
+	return Selection{ID: newID(), CreatedBy: caller.StaffID, CreatedAt: now, ExpiresAt: now.Add(selectionLifetime), People: len(people.people)}
+}
+
+// CreateSelection freezes what a selection names now. The caller must see everybody in it.
+func (a *App) CreateSelection(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (Selection, bool, error) {
+	return once(ctx, a, caller, key, func(tx *postgres.Tx) (Selection, error) {
+		people, err := a.choose(ctx, tx, caller, selection)
+		if err != nil {
+			return Selection{}, err
+		}
+		if people.unseen > 0 {
+			return Selection{}, domain.Denied("The selection names people whom you may not see.")
+		}
+		frozen := a.freeze(caller, people)
+		return frozen, tx.SaveSelection(ctx, frozen, people.people)
+	})
+}
+
+// Selection reads a saved selection: the caller's own, an administrator any.
+func (a *App) Selection(ctx context.Context, caller domain.Caller, id uuid.UUID) (Selection, error) {
+	return read(ctx, a, caller, func(tx *postgres.Tx) (Selection, error) {
+		selection, err := tx.Selection(ctx, id, a.instant())
+		if err == nil && selection.CreatedBy != caller.StaffID && !caller.IsAdministrator() {
+			return Selection{}, domain.Denied("This selection was saved by somebody else.")
+		}
+		return selection, err
+	})
+}
+
+// AssignmentSummary counts a selection that the caller may manage, and freezes it, so that its links and the change that
+// follows speak of the same people (A3).
+func (a *App) AssignmentSummary(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (domain.AssignmentSummary, bool, error) {
+	var summary domain.AssignmentSummary
+	var replayed bool
+	err := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) (err error) {
+		summary, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.AssignmentSummary, error) {
+			people, err := a.choose(ctx, tx, caller, selection)
+			if err != nil {
+				return domain.AssignmentSummary{}, err
+			}
+			if err := domain.CheckManage(caller, people.kinds); err != nil {
+				return domain.AssignmentSummary{}, err
+			}
+			return a.summarize(ctx, tx, caller, people)
+		})
+		return err
+	})
+	return summary, replayed, err
+}
+
+func (a *App) summarize(ctx context.Context, tx *postgres.Tx, caller domain.Caller, people chosen) (domain.AssignmentSummary, error) {
+	id, err := a.save(ctx, tx, caller, people)
+	if err != nil {
+		return domain.AssignmentSummary{}, err
+	}
+	return tx.AssignmentSummary(ctx, id)
+}

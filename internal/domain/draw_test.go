@@ -1,0 +1,121 @@
+package domain_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+
+	"handover/internal/domain"
+)
+
+// cast is everybody who appears in drawn scenes: few, so that they meet often. xen and yan serve nobody.
+var cast = []string{"ann", "bob", "cat", "dan", "ex-eve", "xen", "yan"}
+
+var types = []domain.ChangeType{domain.ChangeAssign, domain.ChangeAdd, domain.ChangeReplace, domain.ChangeRemove}
+
+// policies are the task policies that a change can have, beside none.
+var policies = map[domain.ChangeType][]domain.TaskPolicy{
+	domain.ChangeAssign:  {""},
+	domain.ChangeAdd:     {domain.TasksKeep, domain.TasksAddNewStaff, domain.TasksReassignAll},
+	domain.ChangeReplace: {domain.TasksKeep, domain.TasksAddNewStaff, domain.TasksReassignAll},
+	domain.ChangeRemove:  {domain.TasksReassignToRemaining, domain.TasksUnassign},
+}
+
+var scopes = []domain.TaskScope{"", domain.ScopeTeam, domain.ScopeAssigned, domain.ScopeAll}
+
+// some draws up to most different names, in any order.
+func some(t *rapid.T, names []string, most int, label string) string {
+	return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, most, rapid.ID).Draw(t, label), " ")
+}
+
+// drawPeople draws up to four people with up to three tasks each; without staff on them where withStaff is false.
+func drawPeople(t *rapid.T, withStaff bool) []person {
+	people := make([]person, rapid.IntRange(0, 4).Draw(t, "people"))
+	for i := range people {
+		name := fmt.Sprintf("p%d", i+1)
+		people[i] = person{
+			name:      name,
+			kind:      rapid.SampledFrom([]domain.PersonKind{domain.KindClient, domain.KindReferral}).Draw(t, name+" kind"),
+			hasIntake: rapid.IntRange(0, 3).Draw(t, name+" has intake tasks") == 0,
+		}
+		if withStaff {
+			people[i].staff = some(t, cast[:5], 3, name+" staff")
+		}
+		var tasks []string
+		for j := range rapid.IntRange(0, 3).Draw(t, name+" tasks") {
+			task := fmt.Sprintf("t%d%d", 9-j, i+1) // so that tasks are not in the order of their people
+			tasks = append(tasks, task+": "+some(t, cast, 3, task))
+		}
+		people[i].tasks = strings.Join(tasks, ", ")
+	}
+	return people
+}
+
+// drawWish draws a change of any kind, sensible or not.
+func drawWish(t *rapid.T) domain.AssignmentChange {
+	wish := domain.AssignmentChange{Type: rapid.SampledFrom(types).Draw(t, "type")}
+	if wish.Type == domain.ChangeRemove && rapid.Bool().Draw(t, "all staff") {
+		wish.AllStaff = true
+	} else {
+		likely := slices.Concat(cast, cast[:4], cast[:4], []string{"ghost"})
+		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(likely), 1, 3).Draw(t, "staff"), " "))
+	}
+	if rapid.IntRange(0, 5).Draw(t, "with a policy") > 0 {
+		drawPolicy(t, &wish)
+	}
+	wish.IncludeIntakeTasks = rapid.Bool().Draw(t, "intake tasks")
+	wish.IntakeForClients = rapid.Bool().Draw(t, "intake tasks for clients")
+	return wish
+}
+
+func drawPolicy(t *rapid.T, wish *domain.AssignmentChange) {
+	wish.TaskPolicy = rapid.SampledFrom(policies[wish.Type]).Draw(t, "policy")
+	wish.TaskScope = rapid.SampledFrom(scopes).Draw(t, "scope")
+	wish.WhenNoStaffRemain = rapid.SampledFrom([]domain.WhenNoStaffRemain{"", domain.NoStaffReject, domain.NoStaffUnassign}).Draw(t, "when no staff remain")
+}
+
+// drawAccepted draws people and a change of one of the types that nothing speaks against.
+func drawAccepted(t *rapid.T, of ...domain.ChangeType) ([]person, domain.AssignmentChange) {
+	wish := domain.AssignmentChange{Type: rapid.SampledFrom(of).Draw(t, "type")}
+	people := drawPeople(t, wish.Type != domain.ChangeAssign)
+	drawPolicy(t, &wish)
+	if wish.Type == domain.ChangeRemove && rapid.Bool().Draw(t, "all staff") {
+		wish.AllStaff = true
+	} else {
+		active := []string{"ann", "bob", "cat", "dan", "xen"}
+		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(active), 1, 3).Draw(t, "staff"), " "))
+	}
+	for _, person := range servedOf(people) {
+		if nobodyRemains(wish, groupOf(namesOf(wish.StaffIDs)), person) {
+			wish.WhenNoStaffRemain = domain.NoStaffUnassign
+		}
+	}
+	wish.IncludeIntakeTasks = rapid.Bool().Draw(t, "intake tasks")
+	wish.IntakeForClients = rapid.Bool().Draw(t, "intake tasks for clients")
+	return people, wish
+}
+
+// drawTemplate draws an intake template of up to two tasks.
+func drawTemplate(t *rapid.T) []domain.IntakeTask {
+	return []domain.IntakeTask{
+		{Title: "Welcome call", Details: "Ask for papers", DaysUntilDue: 2},
+		{Title: "First meeting", DaysUntilDue: 30},
+	}[:rapid.IntRange(0, 2).Draw(t, "template")]
+}
+
+// sceneOf is the scene of drawn people, with everybody of the cast known.
+func sceneOf(people []person) *domain.AssignmentFacts {
+	return scene(strings.Join(cast, " "), slices.Clone(people)...)
+}
+
+// planned plans what nothing speaks against.
+func planned(t *rapid.T, facts *domain.AssignmentFacts, wish domain.AssignmentChange, template []domain.IntakeTask) *domain.Plan {
+	t.Helper()
+	plan, err := domain.PlanAssignments(facts, wish, intakeOf(template...))
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	return plan
+}
