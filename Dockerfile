@@ -1,12 +1,13 @@
 # syntax=docker/dockerfile:1
 
 FROM golang:1.26-bookworm AS build
+ENV GOMODCACHE=/cache/modules GOCACHE=/cache/build
 WORKDIR /src
 COPY go.mod go.sum ./
-RUN --mount=type=cache,target=/go/pkg/mod go mod download
+RUN --mount=type=cache,target=/cache go mod download
 COPY . .
 # As `make build`: one static binary that carries its time zones.
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/cache \
     CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w' -o /image/handover ./cmd/handover \
     && install -d -m 1777 /image/tmp \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt

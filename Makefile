@@ -111,6 +111,6 @@ done
 endef
 
 $(REDOCLY): tools/package-lock.json
-	@command -v npm >/dev/null || { echo 'The contract linter needs Node.js 20.19 or later with npm (Debian: apt-get install npm).' >&2; exit 1; }
-	@cd tools && npm ci --no-audit --no-fund --loglevel=error
+	@command -v npm >/dev/null || { echo 'The contract linter needs Node.js 20.19 or later with npm.' >&2; exit 1; }
+	@cd tools && npm ci --loglevel=error
 	@touch $@
