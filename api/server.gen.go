@@ -54,7 +54,7 @@ type ServerInterface interface {
 	AssignStaff(ctx echo.Context, params AssignStaffParams) error
 	// GetAssignmentSummary Summarize the assignments of a selection
 	// (POST /v1/assignment-summary)
-	GetAssignmentSummary(ctx echo.Context) error
+	GetAssignmentSummary(ctx echo.Context, params GetAssignmentSummaryParams) error
 	// ListAuditEvents List audit events
 	// (GET /v1/audit-events)
 	ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error
@@ -379,8 +379,28 @@ func (w *ServerInterfaceWrapper) AssignStaff(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetAssignmentSummary(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAssignmentSummaryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetAssignmentSummary(ctx)
+	err = w.Handler.GetAssignmentSummary(ctx, params)
 	return err
 }
 
@@ -406,14 +426,14 @@ func (w *ServerInterfaceWrapper) ListAuditEvents(ctx echo.Context) error {
 
 	// ------------- Optional query parameter "subject_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", false, false, "subject_id", ctx.QueryParams(), &params.SubjectID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject_id", ctx.QueryParams(), &params.SubjectID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "run_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", false, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "run_id", ctx.QueryParams(), &params.RunID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
@@ -599,7 +619,7 @@ func (w *ServerInterfaceWrapper) ListPeople(ctx echo.Context) error {
 
 	// ------------- Optional query parameter "selection_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", false, false, "selection_id", ctx.QueryParams(), &params.SelectionID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "selection_id", ctx.QueryParams(), &params.SelectionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter selection_id: %s", err))
 	}
@@ -755,6 +775,27 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListRunsParams
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "requested_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "requested_by", ctx.QueryParams(), &params.RequestedBy, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requested_by: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -1251,7 +1292,7 @@ func (w *ServerInterfaceWrapper) ListTasks(ctx echo.Context) error {
 
 	// ------------- Optional query parameter "selection_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", false, false, "selection_id", ctx.QueryParams(), &params.SelectionID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "selection_id", ctx.QueryParams(), &params.SelectionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter selection_id: %s", err))
 	}
@@ -1843,22 +1884,33 @@ func (response AssignStaff202JSONResponse) VisitAssignStaffResponse(w http.Respo
 }
 
 type GetAssignmentSummaryRequestObject struct {
-	Body *GetAssignmentSummaryJSONRequestBody
+	Params GetAssignmentSummaryParams
+	Body   *GetAssignmentSummaryJSONRequestBody
 }
 
 type GetAssignmentSummaryResponseObject interface {
 	VisitGetAssignmentSummaryResponse(w http.ResponseWriter) error
 }
 
-type GetAssignmentSummary200JSONResponse AssignmentSummary
+type GetAssignmentSummary200ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type GetAssignmentSummary200JSONResponse struct {
+	Body    AssignmentSummary
+	Headers GetAssignmentSummary200ResponseHeaders
+}
 
 func (response GetAssignmentSummary200JSONResponse) VisitGetAssignmentSummaryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3401,8 +3453,10 @@ func (sh *strictHandler) AssignStaff(ctx echo.Context, params AssignStaffParams)
 }
 
 // GetAssignmentSummary operation middleware
-func (sh *strictHandler) GetAssignmentSummary(ctx echo.Context) error {
+func (sh *strictHandler) GetAssignmentSummary(ctx echo.Context, params GetAssignmentSummaryParams) error {
 	var request GetAssignmentSummaryRequestObject
+
+	request.Params = params
 
 	var body GetAssignmentSummaryJSONRequestBody
 	var err error

@@ -274,6 +274,63 @@ func (e RunItemOutcome) Valid() bool {
 	}
 }
 
+// Defines values for RunKind.
+const (
+	RunKindAssignStaff       RunKind = "assign_staff"
+	RunKindManageAssignments RunKind = "manage_assignments"
+	RunKindReassignWork      RunKind = "reassign_work"
+	RunKindRemoveStaff       RunKind = "remove_staff"
+	RunKindUndo              RunKind = "undo"
+)
+
+// Valid indicates whether the value is a known member of the RunKind enum.
+func (e RunKind) Valid() bool {
+	switch e {
+	case RunKindAssignStaff:
+		return true
+	case RunKindManageAssignments:
+		return true
+	case RunKindReassignWork:
+		return true
+	case RunKindRemoveStaff:
+		return true
+	case RunKindUndo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunStatus.
+const (
+	RunStatusCancelled RunStatus = "cancelled"
+	RunStatusFailed    RunStatus = "failed"
+	RunStatusQueued    RunStatus = "queued"
+	RunStatusRunning   RunStatus = "running"
+	RunStatusScheduled RunStatus = "scheduled"
+	RunStatusSucceeded RunStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the RunStatus enum.
+func (e RunStatus) Valid() bool {
+	switch e {
+	case RunStatusCancelled:
+		return true
+	case RunStatusFailed:
+		return true
+	case RunStatusQueued:
+		return true
+	case RunStatusRunning:
+		return true
+	case RunStatusScheduled:
+		return true
+	case RunStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SavedSelectionType.
 const (
 	SavedSelectionTypeSaved SavedSelectionType = "saved"
@@ -409,6 +466,20 @@ func (e WhenNoStaffRemain) Valid() bool {
 	}
 }
 
+// Actor A staff member, in short, who did something.
+type Actor struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Status `active` or `deactivated`.
+	Status string `json:"status"`
+}
+
 // AddChange The present staff stay, and these are added. Who is assigned already does no harm.
 type AddChange struct {
 	// StaffIds Staff members; `me` is the caller. Naming one twice does no harm.
@@ -461,14 +532,14 @@ type APIToken struct {
 
 // APITokenCreate defines model for ApiTokenCreate.
 type APITokenCreate struct {
-	// ExpiresAt When absent or null, never.
-	ExpiresAt nullable.Nullable[Instant] `json:"expires_at,omitempty"`
+	// ExpiresAt When it ceases to work. When absent or null, never.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
 
 	// Name A name. Not blank.
 	Name Name `json:"name"`
 
-	// Scopes What the token opens. When absent or null, all that the staff member has.
-	Scopes nullable.Nullable[APITokenScopeList] `json:"scopes,omitempty"`
+	// Scopes What the token opens. When absent or null, all that the staff member has. Naming one twice does no harm.
+	Scopes nullable.Nullable[[]APITokenScope] `json:"scopes,omitempty"`
 
 	// StaffID For whom the token acts. The caller when absent.
 	StaffID *StaffIDOrMe `json:"staff_id,omitempty"`
@@ -487,9 +558,6 @@ type APITokenPage struct {
 
 // APITokenScope A part of what a staff member can do.
 type APITokenScope string
-
-// APITokenScopeList Scopes. Naming one twice does no harm.
-type APITokenScopeList = []APITokenScope
 
 // AssignChange Assign staff to people who have none. If anybody has, the change is refused with `existing_assignments`.
 type AssignChange struct {
@@ -549,7 +617,7 @@ type AssignmentSummary struct {
 	// Example: 01900000-0000-7000-8000-000000001001
 	SelectionID UUID `json:"selection_id"`
 
-	// Staff Those who are assigned to any of the selected people, in the order of their ids.
+	// Staff Those who are assigned to any of the selected people; who serves the most of them comes first.
 	Staff []SummaryStaff `json:"staff"`
 
 	// TaskPolicyRequired Whether a change of people with staff will need a `task_policy`.
@@ -567,7 +635,7 @@ type AssignmentSummaryRequest struct {
 
 // AuditEvent One change to one thing.
 type AuditEvent struct {
-	// Action What was done, such as `person_assignments_changed`, `task_assignees_changed`, `staff_deactivated`.
+	// Action What was done. For changes of a run its kind, such as `manage_assignments`.
 	Action string `json:"action"`
 
 	// After What the change left. Null when the thing was deleted.
@@ -589,10 +657,10 @@ type AuditEvent struct {
 	RequestID nullable.Nullable[string] `json:"request_id"`
 
 	// RunID Null when it was not part of a run.
-	RunID nullable.Nullable[UUID] `json:"run_id"`
+	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
 
 	// Staff Who did it. Null for the command line.
-	Staff nullable.Nullable[StaffRef] `json:"staff"`
+	Staff nullable.Nullable[Actor] `json:"staff"`
 
 	// SubjectID A UUID. Those that the service gives are of version 7.
 	//
@@ -641,8 +709,8 @@ type CreatedAPIToken struct {
 	// Staff For whom the token acts.
 	Staff StaffRef `json:"staff"`
 
-	// Token The token itself, shown this once. Null when the answer is given again under an `Idempotency-Key`.
-	Token nullable.Nullable[string] `json:"token"`
+	// Token The token itself, shown this once.
+	Token string `json:"token"`
 }
 
 // CurrentToken The API token that a request came with.
@@ -681,7 +749,7 @@ type FilterSelection struct {
 	// Filter The filter of the people list. All that is given must hold; of several values any will do. Only people whom the caller sees match.
 	Filter PersonFilter `json:"filter"`
 
-	// MatchAll A change by an empty filter is refused unless this is true.
+	// MatchAll An empty filter is refused unless this is true.
 	MatchAll *bool               `json:"match_all,omitempty"`
 	Type     FilterSelectionType `json:"type"`
 }
@@ -758,9 +826,13 @@ type ManageAssignmentsRequest struct {
 	// DryRun Only tell what would be done.
 	DryRun *DryRun `json:"dry_run,omitempty"`
 
-	// ExpectedRevision The revision of the summary that the decision rests on. With a stale one nothing is done.
+	// ExpectedRevision The `revision` of the summary that the decision rests on. With a stale one nothing is done. Null for none.
+	//
+	// Example: 7f8b3c0e5a914d26b1d2c7a90e6f5384
 	ExpectedRevision nullable.Nullable[Revision] `json:"expected_revision,omitempty"`
-	Reason           nullable.Nullable[Reason]   `json:"reason,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
 
 	// Selection A set of people, named by their ids, by a saved selection, or by a filter.
 	Selection Selection `json:"selection"`
@@ -786,6 +858,24 @@ type Name = string
 
 // NextCursor The `cursor` of the next page. Null on the last one.
 type NextCursor = string
+
+// NullableCivilDate A day of the calendar, `YYYY-MM-DD`, or null for none.
+//
+// Example: 2026-03-31
+type NullableCivilDate = openapi_types.Date
+
+// NullableEmail One address, without a display name, or null for none.
+//
+// Example: maya.petrov@mail.example
+type NullableEmail = string
+
+// NullableExternalKey The id that something has in another system, or null for none. Unique among its kind.
+//
+// Example: crm-20931
+type NullableExternalKey = string
+
+// NullableUUID A UUID, or null for none.
+type NullableUUID = openapi_types.UUID
 
 // OlderTaskPolicy `leave` changes no task; `reassign` is `reassign_all` with the scope `assigned`.
 type OlderTaskPolicy string
@@ -830,7 +920,7 @@ type PermissionList = []Permission
 
 // Person A client or a referral.
 type Person struct {
-	// ActiveTaskCount The active tasks of the person that the caller sees.
+	// ActiveTaskCount The active tasks of the person.
 	ActiveTaskCount int       `json:"active_task_count"`
 	CreatedAt       time.Time `json:"created_at"`
 
@@ -869,7 +959,7 @@ type PersonFilter struct {
 	// ExternalID Any of these.
 	ExternalID *ExternalKeyList `json:"external_id,omitempty"`
 
-	// HasActiveTasks With (true) or without (false) any active task that the caller sees.
+	// HasActiveTasks With (true) or without (false) any active task.
 	HasActiveTasks *bool `json:"has_active_tasks,omitempty"`
 
 	// HasStaff With (true) or without (false) any staff assigned.
@@ -881,8 +971,8 @@ type PersonFilter struct {
 	// Q Words to look for. Each must begin a word.
 	Q *SearchText `json:"q,omitempty"`
 
-	// SelectionID In any of these saved selections.
-	SelectionID *UUIDList `json:"selection_id,omitempty"`
+	// SelectionID In this saved selection.
+	SelectionID *UUID `json:"selection_id,omitempty"`
 
 	// StaffID Assigned to any of these staff members.
 	StaffID *StaffIDOrMeList `json:"staff_id,omitempty"`
@@ -916,7 +1006,10 @@ type PersonStatusList = []PersonStatus
 
 // PersonUpsert A person as another system knows them. Optional fields that are absent stay as they are.
 type PersonUpsert struct {
-	Email nullable.Nullable[Email] `json:"email,omitempty"`
+	// Email One address, without a display name, or null for none.
+	//
+	// Example: maya.petrov@mail.example
+	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName Name `json:"first_name"`
@@ -925,14 +1018,18 @@ type PersonUpsert struct {
 	Kind PersonKind `json:"kind"`
 
 	// LastName A name. Not blank.
-	LastName Name                     `json:"last_name"`
-	Phone    nullable.Nullable[Phone] `json:"phone,omitempty"`
+	LastName Name `json:"last_name"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
 
 	// Status A new person is `active` unless this says otherwise.
 	Status *PersonStatus `json:"status,omitempty"`
 }
 
-// Phone A telephone number, as people write it.
+// Phone A telephone number, as people write it, or null for none.
 //
 // Example: +1 416 555 0142
 type Phone = string
@@ -989,20 +1086,31 @@ type Readiness struct {
 	Status string `json:"status"`
 }
 
-// Reason Why. Kept in the run and in the audit trail.
+// Reason Why, kept in the run and in the audit trail. Null for none.
 type Reason = string
 
 // ReferralCreate defines model for ReferralCreate.
 type ReferralCreate struct {
-	Email      nullable.Nullable[Email]       `json:"email,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
+	// Email One address, without a display name, or null for none.
+	//
+	// Example: maya.petrov@mail.example
+	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName Name `json:"first_name"`
 
 	// LastName A name. Not blank.
-	LastName Name                     `json:"last_name"`
-	Phone    nullable.Nullable[Phone] `json:"phone,omitempty"`
+	LastName Name `json:"last_name"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
 }
 
 // RemovalTaskPolicy What becomes of the active tasks that removed staff hold for the person. Only their share is touched.
@@ -1069,9 +1177,9 @@ type ReplaceChange struct {
 // ReplaceChangeType defines model for ReplaceChangeType.
 type ReplaceChangeType string
 
-// Revision The `revision` of a summary.
+// Revision The `revision` of the summary that the decision rests on. With a stale one nothing is done. Null for none.
 //
-// Example: r1-7f8b3c0e5a914d26
+// Example: 7f8b3c0e5a914d26b1d2c7a90e6f5384
 type Revision = string
 
 // Run One bulk change, planned or applied.
@@ -1086,7 +1194,7 @@ type Run struct {
 	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
 
 	// ID Null for a preview, which is kept nowhere.
-	ID nullable.Nullable[UUID] `json:"id"`
+	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
 
 	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`.
 	Kind string `json:"kind"`
@@ -1161,8 +1269,14 @@ type RunItem struct {
 	// Outcome `changed`, `unchanged`, `created` or `left_alone`.
 	Outcome string `json:"outcome"`
 
-	// Reason Why, where that is not plain: `already_in_place`, `no_remaining_staff`, `intake_tasks_created`, `intake_tasks_exist`,
-	// `not_a_referral`, `past_due`, … Null otherwise.
+	// Reason Why, where that is not plain; null otherwise.
+	//
+	// - `already_in_place`: nothing was left to change.
+	// - `no_staff_remained`: the tasks were unassigned, because nobody active remained.
+	// - `intake_only_referrals`: no intake tasks, because they are for referrals.
+	// - `intake_already_created`: no intake tasks, because the person has them.
+	// - `intake_had_staff`: no intake tasks, because the person had staff before.
+	// - `intake_template_empty`: no intake tasks, because the template has none.
 	Reason nullable.Nullable[string] `json:"reason"`
 }
 
@@ -1194,6 +1308,12 @@ type RunItemStaff struct {
 	// StaffIds In the order of the ids.
 	StaffIds []UUID `json:"staff_ids"`
 }
+
+// RunKind What a run does.
+type RunKind string
+
+// RunKindList Any of these kinds.
+type RunKindList = []RunKind
 
 // RunLeftAlone How many items were left alone, by reason.
 type RunLeftAlone struct {
@@ -1239,6 +1359,12 @@ type RunReport struct {
 // RunRequest The body of the request, as it was sent.
 type RunRequest map[string]interface{}
 
+// RunStatus How far a run is.
+type RunStatus string
+
+// RunStatusList Any of these states.
+type RunStatusList = []RunStatus
+
 // RunTotals What the run came to. All zero until it has ended.
 type RunTotals struct {
 	AssignmentsAdded   int `json:"assignments_added"`
@@ -1267,7 +1393,7 @@ type RunUndo struct {
 	Available bool `json:"available"`
 
 	// UndoneBy The run that undid this one. Null when none did.
-	UndoneBy nullable.Nullable[UUID] `json:"undone_by"`
+	UndoneBy nullable.Nullable[openapi_types.UUID] `json:"undone_by"`
 
 	// Until Null when it cannot be undone.
 	Until nullable.Nullable[time.Time] `json:"until"`
@@ -1336,8 +1462,12 @@ type StaffCreate struct {
 	// Email One address, without a display name.
 	//
 	// Example: maya.petrov@mail.example
-	Email      Email                          `json:"email"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
+	Email Email `json:"email"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName Name `json:"first_name"`
@@ -1414,8 +1544,12 @@ type StaffUpdate struct {
 	// Email One address, without a display name.
 	//
 	// Example: maya.petrov@mail.example
-	Email      *Email                         `json:"email,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
+	Email *Email `json:"email,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName *Name `json:"first_name,omitempty"`
@@ -1505,13 +1639,13 @@ type Task struct {
 	ID UUID `json:"id"`
 
 	// MatterID Null when the task does not belong to a matter.
-	MatterID nullable.Nullable[UUID] `json:"matter_id"`
+	MatterID nullable.Nullable[openapi_types.UUID] `json:"matter_id"`
 
 	// PastDue Whether the task is active and was due before today in the organization's time zone.
 	PastDue bool `json:"past_due"`
 
 	// PersonID Null when the task does not belong to a person.
-	PersonID nullable.Nullable[UUID] `json:"person_id"`
+	PersonID nullable.Nullable[openapi_types.UUID] `json:"person_id"`
 
 	// Status `open`, `in_progress`, `completed` or `cancelled`.
 	Status    string    `json:"status"`
@@ -1525,11 +1659,23 @@ type TaskCreate struct {
 	AssigneeIds *AssigneeIDList `json:"assignee_ids,omitempty"`
 
 	// Details What is to be done, in full. May be empty.
-	Details    *TaskDetails                   `json:"details,omitempty"`
-	DueOn      nullable.Nullable[CivilDate]   `json:"due_on,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
-	MatterID   nullable.Nullable[UUID]        `json:"matter_id,omitempty"`
-	PersonID   nullable.Nullable[UUID]        `json:"person_id,omitempty"`
+	Details *TaskDetails `json:"details,omitempty"`
+
+	// DueOn A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DueOn nullable.Nullable[NullableCivilDate] `json:"due_on,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// PersonID A UUID, or null for none.
+	PersonID nullable.Nullable[NullableUUID] `json:"person_id,omitempty"`
 
 	// Status `open` when absent.
 	Status *TaskStatus `json:"status,omitempty"`
@@ -1581,11 +1727,23 @@ type TaskUpdate struct {
 	AssigneeIds *AssigneeIDList `json:"assignee_ids,omitempty"`
 
 	// Details What is to be done, in full. May be empty.
-	Details    *TaskDetails                   `json:"details,omitempty"`
-	DueOn      nullable.Nullable[CivilDate]   `json:"due_on,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
-	MatterID   nullable.Nullable[UUID]        `json:"matter_id,omitempty"`
-	PersonID   nullable.Nullable[UUID]        `json:"person_id,omitempty"`
+	Details *TaskDetails `json:"details,omitempty"`
+
+	// DueOn A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DueOn nullable.Nullable[NullableCivilDate] `json:"due_on,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// PersonID A UUID, or null for none.
+	PersonID nullable.Nullable[NullableUUID] `json:"person_id,omitempty"`
 
 	// Status A task is active when it is `open` or `in_progress`.
 	Status *TaskStatus `json:"status,omitempty"`
@@ -1600,10 +1758,18 @@ type TaskUpsert struct {
 	AssigneeIds *AssigneeIDList `json:"assignee_ids,omitempty"`
 
 	// Details What is to be done, in full. May be empty.
-	Details  *TaskDetails                 `json:"details,omitempty"`
-	DueOn    nullable.Nullable[CivilDate] `json:"due_on,omitempty"`
-	MatterID nullable.Nullable[UUID]      `json:"matter_id,omitempty"`
-	PersonID nullable.Nullable[UUID]      `json:"person_id,omitempty"`
+	Details *TaskDetails `json:"details,omitempty"`
+
+	// DueOn A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DueOn nullable.Nullable[NullableCivilDate] `json:"due_on,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// PersonID A UUID, or null for none.
+	PersonID nullable.Nullable[NullableUUID] `json:"person_id,omitempty"`
 
 	// Status A new task is `open` unless this says otherwise.
 	Status *TaskStatus `json:"status,omitempty"`
@@ -1805,6 +1971,12 @@ type AssignStaffParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
+// GetAssignmentSummaryParams defines parameters for GetAssignmentSummary.
+type GetAssignmentSummaryParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
 	// StaffID Done by any of these staff members; `me` is the caller.
@@ -1813,13 +1985,13 @@ type ListAuditEventsParams struct {
 	// SubjectKind About any of these kinds of things, such as `person` or `task`.
 	SubjectKind *WordList `form:"subject_kind,omitempty" json:"subject_kind,omitempty"`
 
-	// SubjectID About any of these things.
-	SubjectID *UUIDList `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+	// SubjectID About this thing.
+	SubjectID *UUID `form:"subject_id,omitempty" json:"subject_id,omitempty"`
 
-	// RunID In any of these runs.
-	RunID *UUIDList `form:"run_id,omitempty" json:"run_id,omitempty"`
+	// RunID In this run.
+	RunID *UUID `form:"run_id,omitempty" json:"run_id,omitempty"`
 
-	// Action Any of these actions, such as `staff_deactivated`.
+	// Action Any of these actions, such as `manage_assignments`.
 	Action *WordList `form:"action,omitempty" json:"action,omitempty"`
 
 	// From At this instant or later.
@@ -1867,16 +2039,16 @@ type ListPeopleParams struct {
 	// HasStaff With (true) or without (false) any staff assigned.
 	HasStaff *bool `form:"has_staff,omitempty" json:"has_staff,omitempty"`
 
-	// HasActiveTasks With (true) or without (false) any active task that the caller sees.
+	// HasActiveTasks With (true) or without (false) any active task.
 	HasActiveTasks *bool `form:"has_active_tasks,omitempty" json:"has_active_tasks,omitempty"`
 
-	// SelectionID In any of these saved selections.
-	SelectionID *UUIDList `form:"selection_id,omitempty" json:"selection_id,omitempty"`
+	// SelectionID In this saved selection.
+	SelectionID *UUID `form:"selection_id,omitempty" json:"selection_id,omitempty"`
 
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system.
+	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -1906,6 +2078,15 @@ type RemoveStaffParams struct {
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
+	// Kind Of any of these kinds.
+	Kind *RunKindList `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Status In any of these states.
+	Status *RunStatusList `form:"status,omitempty" json:"status,omitempty"`
+
+	// RequestedBy Asked for by any of these staff members; `me` is the caller.
+	RequestedBy *StaffIDOrMeList `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
 	// Limit The size of a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1954,7 +2135,7 @@ type ListStaffParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system.
+	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -2005,7 +2186,7 @@ type ListTasksParams struct {
 	// AssigneeID Assigned to any of these staff members; `me` is the caller.
 	AssigneeID *StaffIDOrMeList `form:"assignee_id,omitempty" json:"assignee_id,omitempty"`
 
-	// Unassigned Without (true) or with (false) any assignee.
+	// Unassigned In the unassigned queue, which is active and without any assignee (true), or with an assignee (false).
 	Unassigned *bool `form:"unassigned,omitempty" json:"unassigned,omitempty"`
 
 	// PersonID Of any of these people.
@@ -2014,8 +2195,8 @@ type ListTasksParams struct {
 	// MatterID Of any of these matters.
 	MatterID *UUIDList `form:"matter_id,omitempty" json:"matter_id,omitempty"`
 
-	// SelectionID Of the people in any of these saved selections.
-	SelectionID *UUIDList `form:"selection_id,omitempty" json:"selection_id,omitempty"`
+	// SelectionID Of the people in this saved selection.
+	SelectionID *UUID `form:"selection_id,omitempty" json:"selection_id,omitempty"`
 
 	// PersonHasStaff Of people with (true) or without (false) any staff assigned.
 	PersonHasStaff *bool `form:"person_has_staff,omitempty" json:"person_has_staff,omitempty"`
@@ -2032,7 +2213,7 @@ type ListTasksParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system.
+	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.

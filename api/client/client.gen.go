@@ -283,6 +283,63 @@ func (e RunItemOutcome) Valid() bool {
 	}
 }
 
+// Defines values for RunKind.
+const (
+	RunKindAssignStaff       RunKind = "assign_staff"
+	RunKindManageAssignments RunKind = "manage_assignments"
+	RunKindReassignWork      RunKind = "reassign_work"
+	RunKindRemoveStaff       RunKind = "remove_staff"
+	RunKindUndo              RunKind = "undo"
+)
+
+// Valid indicates whether the value is a known member of the RunKind enum.
+func (e RunKind) Valid() bool {
+	switch e {
+	case RunKindAssignStaff:
+		return true
+	case RunKindManageAssignments:
+		return true
+	case RunKindReassignWork:
+		return true
+	case RunKindRemoveStaff:
+		return true
+	case RunKindUndo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunStatus.
+const (
+	RunStatusCancelled RunStatus = "cancelled"
+	RunStatusFailed    RunStatus = "failed"
+	RunStatusQueued    RunStatus = "queued"
+	RunStatusRunning   RunStatus = "running"
+	RunStatusScheduled RunStatus = "scheduled"
+	RunStatusSucceeded RunStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the RunStatus enum.
+func (e RunStatus) Valid() bool {
+	switch e {
+	case RunStatusCancelled:
+		return true
+	case RunStatusFailed:
+		return true
+	case RunStatusQueued:
+		return true
+	case RunStatusRunning:
+		return true
+	case RunStatusScheduled:
+		return true
+	case RunStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SavedSelectionType.
 const (
 	SavedSelectionTypeSaved SavedSelectionType = "saved"
@@ -418,6 +475,20 @@ func (e WhenNoStaffRemain) Valid() bool {
 	}
 }
 
+// Actor A staff member, in short, who did something.
+type Actor struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Status `active` or `deactivated`.
+	Status string `json:"status"`
+}
+
 // AddChange The present staff stay, and these are added. Who is assigned already does no harm.
 type AddChange struct {
 	// StaffIds Staff members; `me` is the caller. Naming one twice does no harm.
@@ -470,14 +541,14 @@ type APIToken struct {
 
 // APITokenCreate defines model for ApiTokenCreate.
 type APITokenCreate struct {
-	// ExpiresAt When absent or null, never.
-	ExpiresAt nullable.Nullable[Instant] `json:"expires_at,omitempty"`
+	// ExpiresAt When it ceases to work. When absent or null, never.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
 
 	// Name A name. Not blank.
 	Name Name `json:"name"`
 
-	// Scopes What the token opens. When absent or null, all that the staff member has.
-	Scopes nullable.Nullable[APITokenScopeList] `json:"scopes,omitempty"`
+	// Scopes What the token opens. When absent or null, all that the staff member has. Naming one twice does no harm.
+	Scopes nullable.Nullable[[]APITokenScope] `json:"scopes,omitempty"`
 
 	// StaffID For whom the token acts. The caller when absent.
 	StaffID *StaffIDOrMe `json:"staff_id,omitempty"`
@@ -496,9 +567,6 @@ type APITokenPage struct {
 
 // APITokenScope A part of what a staff member can do.
 type APITokenScope string
-
-// APITokenScopeList Scopes. Naming one twice does no harm.
-type APITokenScopeList = []APITokenScope
 
 // AssignChange Assign staff to people who have none. If anybody has, the change is refused with `existing_assignments`.
 type AssignChange struct {
@@ -558,7 +626,7 @@ type AssignmentSummary struct {
 	// Example: 01900000-0000-7000-8000-000000001001
 	SelectionID UUID `json:"selection_id"`
 
-	// Staff Those who are assigned to any of the selected people, in the order of their ids.
+	// Staff Those who are assigned to any of the selected people; who serves the most of them comes first.
 	Staff []SummaryStaff `json:"staff"`
 
 	// TaskPolicyRequired Whether a change of people with staff will need a `task_policy`.
@@ -576,7 +644,7 @@ type AssignmentSummaryRequest struct {
 
 // AuditEvent One change to one thing.
 type AuditEvent struct {
-	// Action What was done, such as `person_assignments_changed`, `task_assignees_changed`, `staff_deactivated`.
+	// Action What was done. For changes of a run its kind, such as `manage_assignments`.
 	Action string `json:"action"`
 
 	// After What the change left. Null when the thing was deleted.
@@ -598,10 +666,10 @@ type AuditEvent struct {
 	RequestID nullable.Nullable[string] `json:"request_id"`
 
 	// RunID Null when it was not part of a run.
-	RunID nullable.Nullable[UUID] `json:"run_id"`
+	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
 
 	// Staff Who did it. Null for the command line.
-	Staff nullable.Nullable[StaffRef] `json:"staff"`
+	Staff nullable.Nullable[Actor] `json:"staff"`
 
 	// SubjectID A UUID. Those that the service gives are of version 7.
 	//
@@ -650,8 +718,8 @@ type CreatedAPIToken struct {
 	// Staff For whom the token acts.
 	Staff StaffRef `json:"staff"`
 
-	// Token The token itself, shown this once. Null when the answer is given again under an `Idempotency-Key`.
-	Token nullable.Nullable[string] `json:"token"`
+	// Token The token itself, shown this once.
+	Token string `json:"token"`
 }
 
 // CurrentToken The API token that a request came with.
@@ -690,7 +758,7 @@ type FilterSelection struct {
 	// Filter The filter of the people list. All that is given must hold; of several values any will do. Only people whom the caller sees match.
 	Filter PersonFilter `json:"filter"`
 
-	// MatchAll A change by an empty filter is refused unless this is true.
+	// MatchAll An empty filter is refused unless this is true.
 	MatchAll *bool               `json:"match_all,omitempty"`
 	Type     FilterSelectionType `json:"type"`
 }
@@ -767,9 +835,13 @@ type ManageAssignmentsRequest struct {
 	// DryRun Only tell what would be done.
 	DryRun *DryRun `json:"dry_run,omitempty"`
 
-	// ExpectedRevision The revision of the summary that the decision rests on. With a stale one nothing is done.
+	// ExpectedRevision The `revision` of the summary that the decision rests on. With a stale one nothing is done. Null for none.
+	//
+	// Example: 7f8b3c0e5a914d26b1d2c7a90e6f5384
 	ExpectedRevision nullable.Nullable[Revision] `json:"expected_revision,omitempty"`
-	Reason           nullable.Nullable[Reason]   `json:"reason,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
 
 	// Selection A set of people, named by their ids, by a saved selection, or by a filter.
 	Selection Selection `json:"selection"`
@@ -795,6 +867,24 @@ type Name = string
 
 // NextCursor The `cursor` of the next page. Null on the last one.
 type NextCursor = string
+
+// NullableCivilDate A day of the calendar, `YYYY-MM-DD`, or null for none.
+//
+// Example: 2026-03-31
+type NullableCivilDate = openapi_types.Date
+
+// NullableEmail One address, without a display name, or null for none.
+//
+// Example: maya.petrov@mail.example
+type NullableEmail = string
+
+// NullableExternalKey The id that something has in another system, or null for none. Unique among its kind.
+//
+// Example: crm-20931
+type NullableExternalKey = string
+
+// NullableUUID A UUID, or null for none.
+type NullableUUID = openapi_types.UUID
 
 // OlderTaskPolicy `leave` changes no task; `reassign` is `reassign_all` with the scope `assigned`.
 type OlderTaskPolicy string
@@ -839,7 +929,7 @@ type PermissionList = []Permission
 
 // Person A client or a referral.
 type Person struct {
-	// ActiveTaskCount The active tasks of the person that the caller sees.
+	// ActiveTaskCount The active tasks of the person.
 	ActiveTaskCount int       `json:"active_task_count"`
 	CreatedAt       time.Time `json:"created_at"`
 
@@ -878,7 +968,7 @@ type PersonFilter struct {
 	// ExternalID Any of these.
 	ExternalID *ExternalKeyList `json:"external_id,omitempty"`
 
-	// HasActiveTasks With (true) or without (false) any active task that the caller sees.
+	// HasActiveTasks With (true) or without (false) any active task.
 	HasActiveTasks *bool `json:"has_active_tasks,omitempty"`
 
 	// HasStaff With (true) or without (false) any staff assigned.
@@ -890,8 +980,8 @@ type PersonFilter struct {
 	// Q Words to look for. Each must begin a word.
 	Q *SearchText `json:"q,omitempty"`
 
-	// SelectionID In any of these saved selections.
-	SelectionID *UUIDList `json:"selection_id,omitempty"`
+	// SelectionID In this saved selection.
+	SelectionID *UUID `json:"selection_id,omitempty"`
 
 	// StaffID Assigned to any of these staff members.
 	StaffID *StaffIDOrMeList `json:"staff_id,omitempty"`
@@ -925,7 +1015,10 @@ type PersonStatusList = []PersonStatus
 
 // PersonUpsert A person as another system knows them. Optional fields that are absent stay as they are.
 type PersonUpsert struct {
-	Email nullable.Nullable[Email] `json:"email,omitempty"`
+	// Email One address, without a display name, or null for none.
+	//
+	// Example: maya.petrov@mail.example
+	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName Name `json:"first_name"`
@@ -934,14 +1027,18 @@ type PersonUpsert struct {
 	Kind PersonKind `json:"kind"`
 
 	// LastName A name. Not blank.
-	LastName Name                     `json:"last_name"`
-	Phone    nullable.Nullable[Phone] `json:"phone,omitempty"`
+	LastName Name `json:"last_name"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
 
 	// Status A new person is `active` unless this says otherwise.
 	Status *PersonStatus `json:"status,omitempty"`
 }
 
-// Phone A telephone number, as people write it.
+// Phone A telephone number, as people write it, or null for none.
 //
 // Example: +1 416 555 0142
 type Phone = string
@@ -998,20 +1095,31 @@ type Readiness struct {
 	Status string `json:"status"`
 }
 
-// Reason Why. Kept in the run and in the audit trail.
+// Reason Why, kept in the run and in the audit trail. Null for none.
 type Reason = string
 
 // ReferralCreate defines model for ReferralCreate.
 type ReferralCreate struct {
-	Email      nullable.Nullable[Email]       `json:"email,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
+	// Email One address, without a display name, or null for none.
+	//
+	// Example: maya.petrov@mail.example
+	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName Name `json:"first_name"`
 
 	// LastName A name. Not blank.
-	LastName Name                     `json:"last_name"`
-	Phone    nullable.Nullable[Phone] `json:"phone,omitempty"`
+	LastName Name `json:"last_name"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
 }
 
 // RemovalTaskPolicy What becomes of the active tasks that removed staff hold for the person. Only their share is touched.
@@ -1078,9 +1186,9 @@ type ReplaceChange struct {
 // ReplaceChangeType defines model for ReplaceChangeType.
 type ReplaceChangeType string
 
-// Revision The `revision` of a summary.
+// Revision The `revision` of the summary that the decision rests on. With a stale one nothing is done. Null for none.
 //
-// Example: r1-7f8b3c0e5a914d26
+// Example: 7f8b3c0e5a914d26b1d2c7a90e6f5384
 type Revision = string
 
 // Run One bulk change, planned or applied.
@@ -1095,7 +1203,7 @@ type Run struct {
 	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
 
 	// ID Null for a preview, which is kept nowhere.
-	ID nullable.Nullable[UUID] `json:"id"`
+	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
 
 	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`.
 	Kind string `json:"kind"`
@@ -1170,8 +1278,14 @@ type RunItem struct {
 	// Outcome `changed`, `unchanged`, `created` or `left_alone`.
 	Outcome string `json:"outcome"`
 
-	// Reason Why, where that is not plain: `already_in_place`, `no_remaining_staff`, `intake_tasks_created`, `intake_tasks_exist`,
-	// `not_a_referral`, `past_due`, … Null otherwise.
+	// Reason Why, where that is not plain; null otherwise.
+	//
+	// - `already_in_place`: nothing was left to change.
+	// - `no_staff_remained`: the tasks were unassigned, because nobody active remained.
+	// - `intake_only_referrals`: no intake tasks, because they are for referrals.
+	// - `intake_already_created`: no intake tasks, because the person has them.
+	// - `intake_had_staff`: no intake tasks, because the person had staff before.
+	// - `intake_template_empty`: no intake tasks, because the template has none.
 	Reason nullable.Nullable[string] `json:"reason"`
 }
 
@@ -1203,6 +1317,12 @@ type RunItemStaff struct {
 	// StaffIds In the order of the ids.
 	StaffIds []UUID `json:"staff_ids"`
 }
+
+// RunKind What a run does.
+type RunKind string
+
+// RunKindList Any of these kinds.
+type RunKindList = []RunKind
 
 // RunLeftAlone How many items were left alone, by reason.
 type RunLeftAlone struct {
@@ -1248,6 +1368,12 @@ type RunReport struct {
 // RunRequest The body of the request, as it was sent.
 type RunRequest map[string]interface{}
 
+// RunStatus How far a run is.
+type RunStatus string
+
+// RunStatusList Any of these states.
+type RunStatusList = []RunStatus
+
 // RunTotals What the run came to. All zero until it has ended.
 type RunTotals struct {
 	AssignmentsAdded   int `json:"assignments_added"`
@@ -1276,7 +1402,7 @@ type RunUndo struct {
 	Available bool `json:"available"`
 
 	// UndoneBy The run that undid this one. Null when none did.
-	UndoneBy nullable.Nullable[UUID] `json:"undone_by"`
+	UndoneBy nullable.Nullable[openapi_types.UUID] `json:"undone_by"`
 
 	// Until Null when it cannot be undone.
 	Until nullable.Nullable[time.Time] `json:"until"`
@@ -1345,8 +1471,12 @@ type StaffCreate struct {
 	// Email One address, without a display name.
 	//
 	// Example: maya.petrov@mail.example
-	Email      Email                          `json:"email"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
+	Email Email `json:"email"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName Name `json:"first_name"`
@@ -1423,8 +1553,12 @@ type StaffUpdate struct {
 	// Email One address, without a display name.
 	//
 	// Example: maya.petrov@mail.example
-	Email      *Email                         `json:"email,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
+	Email *Email `json:"email,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
 
 	// FirstName A name. Not blank.
 	FirstName *Name `json:"first_name,omitempty"`
@@ -1514,13 +1648,13 @@ type Task struct {
 	ID UUID `json:"id"`
 
 	// MatterID Null when the task does not belong to a matter.
-	MatterID nullable.Nullable[UUID] `json:"matter_id"`
+	MatterID nullable.Nullable[openapi_types.UUID] `json:"matter_id"`
 
 	// PastDue Whether the task is active and was due before today in the organization's time zone.
 	PastDue bool `json:"past_due"`
 
 	// PersonID Null when the task does not belong to a person.
-	PersonID nullable.Nullable[UUID] `json:"person_id"`
+	PersonID nullable.Nullable[openapi_types.UUID] `json:"person_id"`
 
 	// Status `open`, `in_progress`, `completed` or `cancelled`.
 	Status    string    `json:"status"`
@@ -1534,11 +1668,23 @@ type TaskCreate struct {
 	AssigneeIds *AssigneeIDList `json:"assignee_ids,omitempty"`
 
 	// Details What is to be done, in full. May be empty.
-	Details    *TaskDetails                   `json:"details,omitempty"`
-	DueOn      nullable.Nullable[CivilDate]   `json:"due_on,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
-	MatterID   nullable.Nullable[UUID]        `json:"matter_id,omitempty"`
-	PersonID   nullable.Nullable[UUID]        `json:"person_id,omitempty"`
+	Details *TaskDetails `json:"details,omitempty"`
+
+	// DueOn A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DueOn nullable.Nullable[NullableCivilDate] `json:"due_on,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// PersonID A UUID, or null for none.
+	PersonID nullable.Nullable[NullableUUID] `json:"person_id,omitempty"`
 
 	// Status `open` when absent.
 	Status *TaskStatus `json:"status,omitempty"`
@@ -1590,11 +1736,23 @@ type TaskUpdate struct {
 	AssigneeIds *AssigneeIDList `json:"assignee_ids,omitempty"`
 
 	// Details What is to be done, in full. May be empty.
-	Details    *TaskDetails                   `json:"details,omitempty"`
-	DueOn      nullable.Nullable[CivilDate]   `json:"due_on,omitempty"`
-	ExternalID nullable.Nullable[ExternalKey] `json:"external_id,omitempty"`
-	MatterID   nullable.Nullable[UUID]        `json:"matter_id,omitempty"`
-	PersonID   nullable.Nullable[UUID]        `json:"person_id,omitempty"`
+	Details *TaskDetails `json:"details,omitempty"`
+
+	// DueOn A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DueOn nullable.Nullable[NullableCivilDate] `json:"due_on,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// PersonID A UUID, or null for none.
+	PersonID nullable.Nullable[NullableUUID] `json:"person_id,omitempty"`
 
 	// Status A task is active when it is `open` or `in_progress`.
 	Status *TaskStatus `json:"status,omitempty"`
@@ -1609,10 +1767,18 @@ type TaskUpsert struct {
 	AssigneeIds *AssigneeIDList `json:"assignee_ids,omitempty"`
 
 	// Details What is to be done, in full. May be empty.
-	Details  *TaskDetails                 `json:"details,omitempty"`
-	DueOn    nullable.Nullable[CivilDate] `json:"due_on,omitempty"`
-	MatterID nullable.Nullable[UUID]      `json:"matter_id,omitempty"`
-	PersonID nullable.Nullable[UUID]      `json:"person_id,omitempty"`
+	Details *TaskDetails `json:"details,omitempty"`
+
+	// DueOn A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DueOn nullable.Nullable[NullableCivilDate] `json:"due_on,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// PersonID A UUID, or null for none.
+	PersonID nullable.Nullable[NullableUUID] `json:"person_id,omitempty"`
 
 	// Status A new task is `open` unless this says otherwise.
 	Status *TaskStatus `json:"status,omitempty"`
@@ -1814,6 +1980,12 @@ type AssignStaffParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
+// GetAssignmentSummaryParams defines parameters for GetAssignmentSummary.
+type GetAssignmentSummaryParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
 	// StaffID Done by any of these staff members; `me` is the caller.
@@ -1822,13 +1994,13 @@ type ListAuditEventsParams struct {
 	// SubjectKind About any of these kinds of things, such as `person` or `task`.
 	SubjectKind *WordList `form:"subject_kind,omitempty" json:"subject_kind,omitempty"`
 
-	// SubjectID About any of these things.
-	SubjectID *UUIDList `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+	// SubjectID About this thing.
+	SubjectID *UUID `form:"subject_id,omitempty" json:"subject_id,omitempty"`
 
-	// RunID In any of these runs.
-	RunID *UUIDList `form:"run_id,omitempty" json:"run_id,omitempty"`
+	// RunID In this run.
+	RunID *UUID `form:"run_id,omitempty" json:"run_id,omitempty"`
 
-	// Action Any of these actions, such as `staff_deactivated`.
+	// Action Any of these actions, such as `manage_assignments`.
 	Action *WordList `form:"action,omitempty" json:"action,omitempty"`
 
 	// From At this instant or later.
@@ -1876,16 +2048,16 @@ type ListPeopleParams struct {
 	// HasStaff With (true) or without (false) any staff assigned.
 	HasStaff *bool `form:"has_staff,omitempty" json:"has_staff,omitempty"`
 
-	// HasActiveTasks With (true) or without (false) any active task that the caller sees.
+	// HasActiveTasks With (true) or without (false) any active task.
 	HasActiveTasks *bool `form:"has_active_tasks,omitempty" json:"has_active_tasks,omitempty"`
 
-	// SelectionID In any of these saved selections.
-	SelectionID *UUIDList `form:"selection_id,omitempty" json:"selection_id,omitempty"`
+	// SelectionID In this saved selection.
+	SelectionID *UUID `form:"selection_id,omitempty" json:"selection_id,omitempty"`
 
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system.
+	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -1915,6 +2087,15 @@ type RemoveStaffParams struct {
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
+	// Kind Of any of these kinds.
+	Kind *RunKindList `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Status In any of these states.
+	Status *RunStatusList `form:"status,omitempty" json:"status,omitempty"`
+
+	// RequestedBy Asked for by any of these staff members; `me` is the caller.
+	RequestedBy *StaffIDOrMeList `form:"requested_by,omitempty" json:"requested_by,omitempty"`
+
 	// Limit The size of a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1963,7 +2144,7 @@ type ListStaffParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system.
+	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -2014,7 +2195,7 @@ type ListTasksParams struct {
 	// AssigneeID Assigned to any of these staff members; `me` is the caller.
 	AssigneeID *StaffIDOrMeList `form:"assignee_id,omitempty" json:"assignee_id,omitempty"`
 
-	// Unassigned Without (true) or with (false) any assignee.
+	// Unassigned In the unassigned queue, which is active and without any assignee (true), or with an assignee (false).
 	Unassigned *bool `form:"unassigned,omitempty" json:"unassigned,omitempty"`
 
 	// PersonID Of any of these people.
@@ -2023,8 +2204,8 @@ type ListTasksParams struct {
 	// MatterID Of any of these matters.
 	MatterID *UUIDList `form:"matter_id,omitempty" json:"matter_id,omitempty"`
 
-	// SelectionID Of the people in any of these saved selections.
-	SelectionID *UUIDList `form:"selection_id,omitempty" json:"selection_id,omitempty"`
+	// SelectionID Of the people in this saved selection.
+	SelectionID *UUID `form:"selection_id,omitempty" json:"selection_id,omitempty"`
 
 	// PersonHasStaff Of people with (true) or without (false) any staff assigned.
 	PersonHasStaff *bool `form:"person_has_staff,omitempty" json:"person_has_staff,omitempty"`
@@ -2041,7 +2222,7 @@ type ListTasksParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system.
+	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -2556,12 +2737,12 @@ type ClientInterface interface {
 	// CreateAPITokenWithBody Create an API token
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-	// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-	// A token cannot make one that has more scopes than itself.
+	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `expiry_in_past`, `idempotency_key_reused` (422).
+	// `invalid_value`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2571,12 +2752,12 @@ type ClientInterface interface {
 	// CreateAPIToken Create an API token
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-	// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-	// A token cannot make one that has more scopes than itself.
+	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `expiry_in_past`, `idempotency_key_reused` (422).
+	// `invalid_value`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2611,7 +2792,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `staff`.
 	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2628,7 +2809,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `staff`.
 	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2644,16 +2825,16 @@ type ClientInterface interface {
 	// to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 	// `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 	//
-	// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+	// Nothing but the frozen selection is written.
 	//
-	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-	// by id whom the caller does not see.
+	// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+	// `idempotency_key_reused` (422), `permission_denied` (403).
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-	GetAssignmentSummaryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAssignmentSummaryWithBody(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAssignmentSummary Summarize the assignments of a selection
 	//
@@ -2662,16 +2843,16 @@ type ClientInterface interface {
 	// to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 	// `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 	//
-	// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+	// Nothing but the frozen selection is written.
 	//
-	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-	// by id whom the caller does not see.
+	// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+	// `idempotency_key_reused` (422), `permission_denied` (403).
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-	GetAssignmentSummary(ctx context.Context, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAssignmentSummary(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAuditEvents List audit events
 	//
@@ -2731,8 +2912,8 @@ type ClientInterface interface {
 	// Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 	// Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 	// `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-	// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+	// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2754,8 +2935,8 @@ type ClientInterface interface {
 	// Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 	// Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 	// `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-	// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+	// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2850,8 +3031,8 @@ type ClientInterface interface {
 	// unassigned queue unless somebody else holds them too.
 	//
 	// Scope `assignments`. Permission `staff`.
-	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-	// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+	// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2866,8 +3047,8 @@ type ClientInterface interface {
 	// unassigned queue unless somebody else holds them too.
 	//
 	// Scope `assignments`. Permission `staff`.
-	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-	// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+	// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2942,10 +3123,10 @@ type ClientInterface interface {
 	// CreateSelectionWithBody Save a selection
 	//
 	// Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-	// name it by its id. It may be empty here. It expires after 24 hours.
+	// name it by its id. It can be used for seven days.
 	//
 	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 	// `permission_denied` (403) for a person named by id whom the caller does not see.
 	//
 	// Takes any type of body and a specified content type.
@@ -2956,10 +3137,10 @@ type ClientInterface interface {
 	// CreateSelection Save a selection
 	//
 	// Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-	// name it by its id. It may be empty here. It expires after 24 hours.
+	// name it by its id. It can be used for seven days.
 	//
 	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 	// `permission_denied` (403) for a person named by id whom the caller does not see.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3086,7 +3267,7 @@ type ClientInterface interface {
 	// count. Deactivating somebody who is deactivated changes nothing.
 	//
 	// Scope `admin`. Permission `staff`; only administrators deactivate administrators.
-	// Errors: `permission_denied` (403), `not_found` (404), `work_remaining`, `last_administrator` (409),
+	// Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
 	// `idempotency_key_reused` (422).
 	//
 	// Corresponds with POST /v1/staff/{staff_id}/deactivate (the `DeactivateStaff` operationId).
@@ -3116,7 +3297,7 @@ type ClientInterface interface {
 
 	// ListTasks List tasks
 	//
-	// The tasks that the caller sees. `?unassigned=true&active=true` is the unassigned queue.
+	// The tasks that the caller sees. `?unassigned=true` is the unassigned queue.
 	//
 	// Scope `read`. Everybody may ask; the list holds what the caller sees.
 	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
@@ -3131,7 +3312,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-	// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+	// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3145,7 +3326,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-	// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+	// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3159,7 +3340,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-	// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+	// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3173,7 +3354,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-	// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+	// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3197,7 +3378,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 	// `staff_not_active` (422), `precondition_required` (428).
 	//
 	// Takes any type of body and a specified content type.
@@ -3212,7 +3393,7 @@ type ClientInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 	// `staff_not_active` (422), `precondition_required` (428).
 	//
 	// Takes a body of the `application/json` content type.
@@ -3348,12 +3529,12 @@ func (c *Client) ListAPITokens(ctx context.Context, params *ListAPITokensParams,
 // CreateAPITokenWithBody Create an API token
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-// A token cannot make one that has more scopes than itself.
+// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `expiry_in_past`, `idempotency_key_reused` (422).
+// `invalid_value`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3373,12 +3554,12 @@ func (c *Client) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITo
 // CreateAPIToken Create an API token
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-// A token cannot make one that has more scopes than itself.
+// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `expiry_in_past`, `idempotency_key_reused` (422).
+// `invalid_value`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3443,7 +3624,7 @@ func (c *Client) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ..
 //
 // Scope `assignments`. Permission `staff`.
 // Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3469,7 +3650,7 @@ func (c *Client) AssignStaffWithBody(ctx context.Context, params *AssignStaffPar
 //
 // Scope `assignments`. Permission `staff`.
 // Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3494,17 +3675,17 @@ func (c *Client) AssignStaff(ctx context.Context, params *AssignStaffParams, bod
 // to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 // `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 //
-// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+// Nothing but the frozen selection is written.
 //
-// Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-// by id whom the caller does not see.
+// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+// `idempotency_key_reused` (422), `permission_denied` (403).
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAssignmentSummaryRequestWithBody(c.Server, contentType, body)
+func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAssignmentSummaryRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3522,17 +3703,17 @@ func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, contentType s
 // to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 // `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 //
-// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+// Nothing but the frozen selection is written.
 //
-// Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-// by id whom the caller does not see.
+// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+// `idempotency_key_reused` (422), `permission_denied` (403).
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *Client) GetAssignmentSummary(ctx context.Context, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAssignmentSummaryRequest(c.Server, body)
+func (c *Client) GetAssignmentSummary(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAssignmentSummaryRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3641,8 +3822,8 @@ func (c *Client) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntak
 // Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 // Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 // `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3674,8 +3855,8 @@ func (c *Client) ManageAssignmentsWithBody(ctx context.Context, params *ManageAs
 // Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 // Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 // `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3850,8 +4031,8 @@ func (c *Client) CreateReferral(ctx context.Context, params *CreateReferralParam
 // unassigned queue unless somebody else holds them too.
 //
 // Scope `assignments`. Permission `staff`.
-// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3875,8 +4056,8 @@ func (c *Client) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffPar
 // unassigned queue unless somebody else holds them too.
 //
 // Scope `assignments`. Permission `staff`.
-// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4020,10 +4201,10 @@ func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors .
 // CreateSelectionWithBody Save a selection
 //
 // Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-// name it by its id. It may be empty here. It expires after 24 hours.
+// name it by its id. It can be used for seven days.
 //
 // Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 // `permission_denied` (403) for a person named by id whom the caller does not see.
 //
 // Takes any type of body and a specified content type.
@@ -4044,10 +4225,10 @@ func (c *Client) CreateSelectionWithBody(ctx context.Context, params *CreateSele
 // CreateSelection Save a selection
 //
 // Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-// name it by its id. It may be empty here. It expires after 24 hours.
+// name it by its id. It can be used for seven days.
 //
 // Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 // `permission_denied` (403) for a person named by id whom the caller does not see.
 //
 // Takes a body of the `application/json` content type.
@@ -4274,7 +4455,7 @@ func (c *Client) UpdateStaff(ctx context.Context, staffID StaffID, params *Updat
 // count. Deactivating somebody who is deactivated changes nothing.
 //
 // Scope `admin`. Permission `staff`; only administrators deactivate administrators.
-// Errors: `permission_denied` (403), `not_found` (404), `work_remaining`, `last_administrator` (409),
+// Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
 // `idempotency_key_reused` (422).
 //
 // Corresponds with POST /v1/staff/{staff_id}/deactivate (the `DeactivateStaff` operationId).
@@ -4334,7 +4515,7 @@ func (c *Client) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEdito
 
 // ListTasks List tasks
 //
-// The tasks that the caller sees. `?unassigned=true&active=true` is the unassigned queue.
+// The tasks that the caller sees. `?unassigned=true` is the unassigned queue.
 //
 // Scope `read`. Everybody may ask; the list holds what the caller sees.
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
@@ -4359,7 +4540,7 @@ func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams, reqEdit
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -4383,7 +4564,7 @@ func (c *Client) CreateTaskWithBody(ctx context.Context, params *CreateTaskParam
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4407,7 +4588,7 @@ func (c *Client) CreateTask(ctx context.Context, params *CreateTaskParams, body 
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -4431,7 +4612,7 @@ func (c *Client) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID 
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4475,7 +4656,7 @@ func (c *Client) GetTask(ctx context.Context, taskID TaskID, reqEditors ...Reque
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 // `staff_not_active` (422), `precondition_required` (428).
 //
 // Takes any type of body and a specified content type.
@@ -4500,7 +4681,7 @@ func (c *Client) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 // `staff_not_active` (422), `precondition_required` (428).
 //
 // Takes a body of the `application/json` content type.
@@ -4975,18 +5156,18 @@ func NewAssignStaffRequestWithBody(server string, params *AssignStaffParams, con
 }
 
 // NewGetAssignmentSummaryRequest calls the generic GetAssignmentSummary builder with application/json body
-func NewGetAssignmentSummaryRequest(server string, body GetAssignmentSummaryJSONRequestBody) (*http.Request, error) {
+func NewGetAssignmentSummaryRequest(server string, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewGetAssignmentSummaryRequestWithBody(server, "application/json", bodyReader)
+	return NewGetAssignmentSummaryRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewGetAssignmentSummaryRequestWithBody constructs an http.Request for the GetAssignmentSummary method, with any body, and a specified content type
-func NewGetAssignmentSummaryRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewGetAssignmentSummaryRequestWithBody(server string, params *GetAssignmentSummaryParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5010,6 +5191,21 @@ func NewGetAssignmentSummaryRequestWithBody(server string, contentType string, b
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5068,7 +5264,7 @@ func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*h
 
 		if params.SubjectID != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "subject_id", *params.SubjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject_id", *params.SubjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5080,7 +5276,7 @@ func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*h
 
 		if params.RunID != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "run_id", *params.RunID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "run_id", *params.RunID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5441,7 +5637,7 @@ func NewListPeopleRequest(server string, params *ListPeopleParams) (*http.Reques
 
 		if params.SelectionID != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "selection_id", *params.SelectionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "selection_id", *params.SelectionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5754,6 +5950,42 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RequestedBy != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "requested_by", *params.RequestedBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Limit != nil {
 
@@ -6736,7 +6968,7 @@ func NewListTasksRequest(server string, params *ListTasksParams) (*http.Request,
 
 		if params.SelectionID != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "selection_id", *params.SelectionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "selection_id", *params.SelectionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7181,12 +7413,12 @@ type ClientWithResponsesInterface interface {
 	// CreateAPITokenWithBodyWithResponse Create an API token
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-	// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-	// A token cannot make one that has more scopes than itself.
+	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `expiry_in_past`, `idempotency_key_reused` (422).
+	// `invalid_value`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7196,12 +7428,12 @@ type ClientWithResponsesInterface interface {
 	// CreateAPITokenWithResponse Create an API token
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-	// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-	// A token cannot make one that has more scopes than itself.
+	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `expiry_in_past`, `idempotency_key_reused` (422).
+	// `invalid_value`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7240,7 +7472,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `staff`.
 	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7257,7 +7489,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `staff`.
 	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-	// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7273,16 +7505,16 @@ type ClientWithResponsesInterface interface {
 	// to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 	// `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 	//
-	// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+	// Nothing but the frozen selection is written.
 	//
-	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-	// by id whom the caller does not see.
+	// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+	// `idempotency_key_reused` (422), `permission_denied` (403).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-	GetAssignmentSummaryWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error)
+	GetAssignmentSummaryWithBodyWithResponse(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error)
 
 	// GetAssignmentSummaryWithResponse Summarize the assignments of a selection
 	//
@@ -7291,16 +7523,16 @@ type ClientWithResponsesInterface interface {
 	// to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 	// `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 	//
-	// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+	// Nothing but the frozen selection is written.
 	//
-	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-	// by id whom the caller does not see.
+	// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+	// `idempotency_key_reused` (422), `permission_denied` (403).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-	GetAssignmentSummaryWithResponse(ctx context.Context, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error)
+	GetAssignmentSummaryWithResponse(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error)
 
 	// ListAuditEventsWithResponse List audit events
 	//
@@ -7364,8 +7596,8 @@ type ClientWithResponsesInterface interface {
 	// Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 	// Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 	// `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-	// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+	// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7387,8 +7619,8 @@ type ClientWithResponsesInterface interface {
 	// Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 	// Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 	// `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-	// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+	// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+	// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7489,8 +7721,8 @@ type ClientWithResponsesInterface interface {
 	// unassigned queue unless somebody else holds them too.
 	//
 	// Scope `assignments`. Permission `staff`.
-	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-	// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+	// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7505,8 +7737,8 @@ type ClientWithResponsesInterface interface {
 	// unassigned queue unless somebody else holds them too.
 	//
 	// Scope `assignments`. Permission `staff`.
-	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-	// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+	// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+	// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7593,10 +7825,10 @@ type ClientWithResponsesInterface interface {
 	// CreateSelectionWithBodyWithResponse Save a selection
 	//
 	// Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-	// name it by its id. It may be empty here. It expires after 24 hours.
+	// name it by its id. It can be used for seven days.
 	//
 	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 	// `permission_denied` (403) for a person named by id whom the caller does not see.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7607,10 +7839,10 @@ type ClientWithResponsesInterface interface {
 	// CreateSelectionWithResponse Save a selection
 	//
 	// Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-	// name it by its id. It may be empty here. It expires after 24 hours.
+	// name it by its id. It can be used for seven days.
 	//
 	// Scope `read`. Everybody may ask, for people whom they see.
-	// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+	// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 	// `permission_denied` (403) for a person named by id whom the caller does not see.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -7743,7 +7975,7 @@ type ClientWithResponsesInterface interface {
 	// count. Deactivating somebody who is deactivated changes nothing.
 	//
 	// Scope `admin`. Permission `staff`; only administrators deactivate administrators.
-	// Errors: `permission_denied` (403), `not_found` (404), `work_remaining`, `last_administrator` (409),
+	// Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
 	// `idempotency_key_reused` (422).
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7779,7 +8011,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListTasksWithResponse List tasks
 	//
-	// The tasks that the caller sees. `?unassigned=true&active=true` is the unassigned queue.
+	// The tasks that the caller sees. `?unassigned=true` is the unassigned queue.
 	//
 	// Scope `read`. Everybody may ask; the list holds what the caller sees.
 	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
@@ -7796,7 +8028,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-	// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+	// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7810,7 +8042,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-	// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+	// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7824,7 +8056,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-	// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+	// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7838,7 +8070,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-	// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+	// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7864,7 +8096,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 	// `staff_not_active` (422), `precondition_required` (428).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7879,7 +8111,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `assignments`. Permission `tasks`, or seeing the person.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+	// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 	// `staff_not_active` (422), `precondition_required` (428).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -8020,7 +8252,7 @@ type GetOpenapiYAMLResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// YAML200 the response for an HTTP 200 `application/yaml` response
-	YAML200 *string
+	YAML200 *OpenapiDocument
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -8286,6 +8518,11 @@ func (r AssignStaffResponse) ContentType() string {
 	return ""
 }
 
+// GetAssignmentSummaryResponse200Headers the declared response headers of an HTTP 200 response for GetAssignmentSummary
+type GetAssignmentSummaryResponse200Headers struct {
+	IdempotencyReplayed *string
+}
+
 type GetAssignmentSummaryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8293,6 +8530,8 @@ type GetAssignmentSummaryResponse struct {
 	JSON200 *AssignmentSummary
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAssignmentSummaryResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -9680,12 +9919,12 @@ func (c *ClientWithResponses) ListAPITokensWithResponse(ctx context.Context, par
 // CreateAPITokenWithBodyWithResponse Create an API token
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-// A token cannot make one that has more scopes than itself.
+// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `expiry_in_past`, `idempotency_key_reused` (422).
+// `invalid_value`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9701,12 +9940,12 @@ func (c *ClientWithResponses) CreateAPITokenWithBodyWithResponse(ctx context.Con
 // CreateAPITokenWithResponse Create an API token
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
-// else: only its hash is kept. Therefore an answer that is given again under an `Idempotency-Key` has null in its place.
-// A token cannot make one that has more scopes than itself.
+// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
+// credential that asked, to no other. A token cannot make one that has more scopes than itself.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `expiry_in_past`, `idempotency_key_reused` (422).
+// `invalid_value`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9763,7 +10002,7 @@ func (c *ClientWithResponses) GetAPITokenWithResponse(ctx context.Context, token
 //
 // Scope `assignments`. Permission `staff`.
 // Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9786,7 +10025,7 @@ func (c *ClientWithResponses) AssignStaffWithBodyWithResponse(ctx context.Contex
 //
 // Scope `assignments`. Permission `staff`.
 // Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
-// `match_all_required`, `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9807,17 +10046,17 @@ func (c *ClientWithResponses) AssignStaffWithResponse(ctx context.Context, param
 // to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 // `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 //
-// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+// Nothing but the frozen selection is written.
 //
-// Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-// by id whom the caller does not see.
+// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+// `idempotency_key_reused` (422), `permission_denied` (403).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *ClientWithResponses) GetAssignmentSummaryWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error) {
-	rsp, err := c.GetAssignmentSummaryWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) GetAssignmentSummaryWithBodyWithResponse(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error) {
+	rsp, err := c.GetAssignmentSummaryWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -9831,17 +10070,17 @@ func (c *ClientWithResponses) GetAssignmentSummaryWithBodyWithResponse(ctx conte
 // to a list of exactly the rows that were counted. The selection is frozen and its id is in the answer: send it back as
 // `{"type": "saved", "selection_id": …}`, and `revision` as `expected_revision`, and the change speaks of the same people in the same state.
 //
-// Nothing but the frozen selection is written; a selection of nobody is summarized as such.
+// Nothing but the frozen selection is written.
 //
-// Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large` (422), `permission_denied` (403) for a person named
-// by id whom the caller does not see.
+// Scope `read`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`,
+// `idempotency_key_reused` (422), `permission_denied` (403).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *ClientWithResponses) GetAssignmentSummaryWithResponse(ctx context.Context, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error) {
-	rsp, err := c.GetAssignmentSummary(ctx, body, reqEditors...)
+func (c *ClientWithResponses) GetAssignmentSummaryWithResponse(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*GetAssignmentSummaryResponse, error) {
+	rsp, err := c.GetAssignmentSummary(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -9934,8 +10173,8 @@ func (c *ClientWithResponses) ReplaceIntakeTemplateWithResponse(ctx context.Cont
 // Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 // Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 // `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9963,8 +10202,8 @@ func (c *ClientWithResponses) ManageAssignmentsWithBodyWithResponse(ctx context.
 // Scope `assignments`. Permission `clients` for clients and `referrals` for referrals; a selection of both needs both.
 // Errors, in the order they are told: `person_not_found`, `selection_not_found` (422), `permission_denied` (403),
 // `revision_stale` (412, with the new summary), `staff_not_found`, `staff_not_active` (422), `existing_assignments`
-// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `match_all_required`, `empty_selection`,
-// `selection_too_large`, `staff_ids_or_all_staff`, `idempotency_key_reused` (422), `idempotency_key_in_progress` (409).
+// (409, with the summary), `task_policy_required`, `no_remaining_staff` (422). Also `filter_empty`, `selection_empty`,
+// `selection_too_large`, `invalid_value`, `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10113,8 +10352,8 @@ func (c *ClientWithResponses) CreateReferralWithResponse(ctx context.Context, pa
 // unassigned queue unless somebody else holds them too.
 //
 // Scope `assignments`. Permission `staff`.
-// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10135,8 +10374,8 @@ func (c *ClientWithResponses) RemoveStaffWithBodyWithResponse(ctx context.Contex
 // unassigned queue unless somebody else holds them too.
 //
 // Scope `assignments`. Permission `staff`.
-// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `match_all_required`,
-// `empty_selection`, `selection_too_large`, `idempotency_key_reused` (422).
+// Errors: `person_not_found`, `selection_not_found` (422), `permission_denied` (403), `filter_empty`,
+// `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10264,10 +10503,10 @@ func (c *ClientWithResponses) GetRunReportXLSXWithResponse(ctx context.Context, 
 // CreateSelectionWithBodyWithResponse Save a selection
 //
 // Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-// name it by its id. It may be empty here. It expires after 24 hours.
+// name it by its id. It can be used for seven days.
 //
 // Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 // `permission_denied` (403) for a person named by id whom the caller does not see.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10284,10 +10523,10 @@ func (c *ClientWithResponses) CreateSelectionWithBodyWithResponse(ctx context.Co
 // CreateSelectionWithResponse Save a selection
 //
 // Freezes a set of people: the ids given, or what a filter matches now among the people whom the caller sees. Later steps
-// name it by its id. It may be empty here. It expires after 24 hours.
+// name it by its id. It can be used for seven days.
 //
 // Scope `read`. Everybody may ask, for people whom they see.
-// Errors: `person_not_found`, `selection_not_found`, `selection_too_large`, `idempotency_key_reused` (422),
+// Errors: `person_not_found`, `selection_not_found`, `filter_empty`, `selection_empty`, `selection_too_large`, `idempotency_key_reused` (422),
 // `permission_denied` (403) for a person named by id whom the caller does not see.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -10480,7 +10719,7 @@ func (c *ClientWithResponses) UpdateStaffWithResponse(ctx context.Context, staff
 // count. Deactivating somebody who is deactivated changes nothing.
 //
 // Scope `admin`. Permission `staff`; only administrators deactivate administrators.
-// Errors: `permission_denied` (403), `not_found` (404), `work_remaining`, `last_administrator` (409),
+// Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
 // `idempotency_key_reused` (422).
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10534,7 +10773,7 @@ func (c *ClientWithResponses) GetStaffWorkloadWithResponse(ctx context.Context, 
 
 // ListTasksWithResponse List tasks
 //
-// The tasks that the caller sees. `?unassigned=true&active=true` is the unassigned queue.
+// The tasks that the caller sees. `?unassigned=true` is the unassigned queue.
 //
 // Scope `read`. Everybody may ask; the list holds what the caller sees.
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
@@ -10557,7 +10796,7 @@ func (c *ClientWithResponses) ListTasksWithResponse(ctx context.Context, params 
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10577,7 +10816,7 @@ func (c *ClientWithResponses) CreateTaskWithBodyWithResponse(ctx context.Context
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
-// `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
+// `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active`, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10597,7 +10836,7 @@ func (c *ClientWithResponses) CreateTaskWithResponse(ctx context.Context, params
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10617,7 +10856,7 @@ func (c *ClientWithResponses) UpsertTaskByExternalIDWithBodyWithResponse(ctx con
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a task of a private
-// matter, `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`, `staff_not_active` (422).
+// matter, `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`, `staff_not_active` (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10655,7 +10894,7 @@ func (c *ClientWithResponses) GetTaskWithResponse(ctx context.Context, taskID Ta
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 // `staff_not_active` (422), `precondition_required` (428).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10676,7 +10915,7 @@ func (c *ClientWithResponses) UpdateTaskWithBodyWithResponse(ctx context.Context
 //
 // Scope `assignments`. Permission `tasks`, or seeing the person.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
-// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `person_and_matter`, `staff_not_found`,
+// `precondition_failed` (412), `person_not_found`, `matter_not_found`, `invalid_value`, `staff_not_found`,
 // `staff_not_active` (422), `precondition_required` (428).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -10823,7 +11062,7 @@ func ParseGetOpenapiYAMLResponse(rsp *http.Response) (*GetOpenapiYAMLResponse, e
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
-		var dest string
+		var dest OpenapiDocument
 		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -11196,6 +11435,19 @@ func ParseGetAssignmentSummaryResponse(rsp *http.Response) (*GetAssignmentSummar
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAssignmentSummaryResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
