@@ -48,6 +48,11 @@ func TestToday(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, "today", today.String(), example.today)
+			callers, err := domain.Caller{TimeZone: example.zone}.Today(now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "today of a caller", callers, today)
 		})
 	}
 	t.Run("B2 a time zone that there is not is an error", func(t *testing.T) {

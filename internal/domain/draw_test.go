@@ -10,8 +10,13 @@ import (
 	"handover/internal/domain"
 )
 
-// cast is everybody who appears in drawn scenes: few, so that they meet often. xen and yan serve nobody.
-var cast = []string{"ann", "bob", "cat", "dan", "ex-eve", "xen", "yan"}
+// cast is everybody who appears in drawn scenes: few, so that they meet often.
+var cast = []string{"ann", "bob", "ex-cal", "ex-eve", "flo", "gus", "xen", "yan"}
+
+var (
+	serving = cast[:6]                                    // who may serve people before a change; xen and yan come from outside
+	active  = []string{"ann", "bob", "flo", "gus", "xen"} // who may be given something; yan never is
+)
 
 var types = []domain.ChangeType{domain.ChangeAssign, domain.ChangeAdd, domain.ChangeReplace, domain.ChangeRemove}
 
@@ -41,7 +46,7 @@ func drawPeople(t *rapid.T, withStaff bool) []person {
 			hasIntake: rapid.IntRange(0, 3).Draw(t, name+" has intake tasks") == 0,
 		}
 		if withStaff {
-			people[i].staff = some(t, cast[:5], 3, name+" staff")
+			people[i].staff = some(t, serving, 3, name+" staff")
 		}
 		var tasks []string
 		for j := range rapid.IntRange(0, 3).Draw(t, name+" tasks") {
@@ -59,7 +64,7 @@ func drawWish(t *rapid.T) domain.AssignmentChange {
 	if wish.Type == domain.ChangeRemove && rapid.Bool().Draw(t, "all staff") {
 		wish.AllStaff = true
 	} else {
-		likely := slices.Concat(cast, cast[:4], cast[:4], []string{"ghost"})
+		likely := slices.Concat(active, active, active, active, cast, []string{"ghost"})
 		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(likely), 1, 3).Draw(t, "staff"), " "))
 	}
 	if rapid.IntRange(0, 5).Draw(t, "with a policy") > 0 {
@@ -84,7 +89,6 @@ func drawAccepted(t *rapid.T, of ...domain.ChangeType) ([]person, domain.Assignm
 	if wish.Type == domain.ChangeRemove && rapid.Bool().Draw(t, "all staff") {
 		wish.AllStaff = true
 	} else {
-		active := []string{"ann", "bob", "cat", "dan", "xen"}
 		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(active), 1, 3).Draw(t, "staff"), " "))
 	}
 	for _, person := range servedOf(people) {

@@ -71,12 +71,16 @@ func checkParams(t *rapid.T, refused *domain.Error, wish domain.AssignmentChange
 		}
 		alone[person.name] = nobodyRemains(wish, named, person)
 	}
+	wrong := group{}
+	for name := range named {
+		wrong[name] = deactivated(name)
+	}
 	params := refused.Params
 	switch refused.Code {
 	case domain.CodeStaffNotFound:
 		expect(t, "staff_ids", namesOf(params["staff_ids"].([]uuid.UUID)), "ghost")
 	case domain.CodeStaffNotActive:
-		expect(t, "staff_ids", namesOf(params["staff_ids"].([]uuid.UUID)), "ex-eve")
+		expect(t, "staff_ids", namesOf(params["staff_ids"].([]uuid.UUID)), wrong.String())
 	case domain.CodeExistingAssignments:
 		expect(t, "people", params["people"], any(people))
 		expect(t, "people_with_staff", params["people_with_staff"], any(withStaff))
@@ -178,8 +182,10 @@ func expectIntake(t *rapid.T, plan *domain.Plan, items map[string]domain.Planned
 	}
 }
 
-func personSeats(person domain.PersonFacts) (uuid.UUID, domain.StaffSet) { return person.ID, person.Staff }
-func taskSeats(task domain.TaskFacts) (uuid.UUID, domain.StaffSet)       { return task.ID, task.Assignees }
+func personSeats(person domain.PersonFacts) (uuid.UUID, domain.StaffSet) {
+	return person.ID, person.Staff
+}
+func taskSeats(task domain.TaskFacts) (uuid.UUID, domain.StaffSet) { return task.ID, task.Assignees }
 
 // holders is who has a seat, by the name of what the seat is on.
 func holders[V any](all []V, seats func(V) (uuid.UUID, domain.StaffSet)) map[string]string {

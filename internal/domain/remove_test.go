@@ -89,6 +89,13 @@ func TestTasksOfRemovedStaff(t *testing.T) {
 		planned := plan(t, facts, withTasks(change(domain.ChangeRemove, "ann"), unassign, domain.ScopeAll))
 		equal(t, "tasks", tasksOf(applied(t, facts, planned)), "call: xen, file:, visit:")
 	})
+	t.Run("A11 a policy of add and replace changes no task of remove", func(t *testing.T) {
+		for _, policy := range []domain.TaskPolicy{domain.TasksKeep, domain.TasksAddNewStaff, domain.TasksReassignAll} {
+			facts := scene("", person{name: "p1", staff: "ann bob", tasks: "call: ann"})
+			planned := plan(t, facts, withTasks(change(domain.ChangeRemove, "ann"), policy, ""))
+			equal(t, "tasks with "+string(policy), tasksOf(applied(t, facts, planned)), "call: ann")
+		}
+	})
 	t.Run("A9 totals tell the changed tasks and those left with nobody apart", func(t *testing.T) {
 		facts := scene("", person{name: "p1", staff: "ann bob", tasks: "call: ann, file: ann bob, visit: ann"})
 		planned := plan(t, facts, withTasks(change(domain.ChangeRemove, "ann"), unassign, ""))

@@ -24,7 +24,8 @@ type StaffFields struct {
 
 // Fields are the editable fields.
 func (s Staff) Fields() StaffFields {
-	return StaffFields{s.ExternalID, s.FirstName, s.LastName, s.Email, s.Role, s.Status, s.Permissions}
+	permissions := append([]Permission{}, s.Permissions...) // none is an empty list, never null
+	return StaffFields{s.ExternalID, s.FirstName, s.LastName, s.Email, s.Role, s.Status, permissions}
 }
 
 // PersonFields are the editable fields of a person.
