@@ -209,7 +209,8 @@ CREATE TABLE selections (
     created_by_staff_id uuid        NOT NULL,
     created_at          timestamptz NOT NULL,
     expires_at          timestamptz NOT NULL,
-    people_count        integer     NOT NULL,
+    clients_count       integer     NOT NULL,
+    referrals_count     integer     NOT NULL,
     CONSTRAINT selections_pkey PRIMARY KEY (organization_id, id),
     CONSTRAINT selections_created_by_staff_fkey FOREIGN KEY (organization_id, created_by_staff_id) REFERENCES staff (organization_id, id)
 );

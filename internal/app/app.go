@@ -106,3 +106,8 @@ func checkMatch(ifMatch string, fields any) error {
 	}
 	return domain.Refuse(domain.CodePreconditionFailed, "It has changed since you read it. Read it again, and decide again.")
 }
+
+// self is the caller as resources show one: whoever calls is active.
+func self(caller domain.Caller) domain.StaffRef {
+	return domain.StaffRef{ID: caller.StaffID, Name: caller.Name, Status: domain.StaffActive}
+}

@@ -92,7 +92,7 @@ func (a *App) explain(ctx context.Context, caller domain.Caller, changePointer s
 func (a *App) newRun(caller domain.Caller, request AssignmentsRequest, people int, now time.Time) domain.Run {
 	return domain.Run{
 		Kind: request.Kind, Status: domain.RunPreview,
-		RequestedBy: domain.StaffRef{ID: caller.StaffID, Name: caller.Name, Status: domain.StaffActive},
+		RequestedBy: self(caller),
 		RequestedAt: now, Reason: request.Reason, Request: request.Body, Total: people,
 	}
 }

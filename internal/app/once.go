@@ -130,4 +130,3 @@ func open(key, text []byte) ([]byte, error) {
 	}
 	return opened, nil
 }
-

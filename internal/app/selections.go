@@ -78,7 +78,7 @@ func (a *App) savedSelection(ctx context.Context, tx *postgres.Tx, caller domain
 			At(pointer, domain.CodeSelectionNotFound, fmt.Sprintf("There is no selection %s.", id))
 	case err != nil:
 		return Selection{}, err
-	case selection.CreatedBy != caller.StaffID && !caller.IsAdministrator():
+	case selection.CreatedBy.ID != caller.StaffID && !caller.IsAdministrator():
 		return Selection{}, domain.Denied("This selection was saved by somebody else.")
 	}
 	return selection, nil
@@ -88,9 +88,6 @@ func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain
 	if selection.Filter.Empty() && !selection.MatchAll {
 		return nil, domain.Refuse(domain.CodeFilterEmpty, "The filter matches everybody. If that is meant, say match_all: true beside it.").
 			At("/selection/filter", domain.CodeFilterEmpty, "An empty filter needs match_all: true.")
-	}
-	if err := a.checkFilter(ctx, tx, caller, *selection.Filter, "/selection/filter/selection_id"); err != nil {
-		return nil, err
 	}
 	people, err := tx.PeopleMatching(ctx, caller, *selection.Filter, domain.MaxSelectedPeople+1)
 	if err != nil {
@@ -102,15 +99,6 @@ func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain
 			At("/selection/filter", domain.CodeSelectionTooLarge, "Matches too many people.")
 	}
 	return people, nil
-}
-
-// checkFilter refuses a filter that names a selection which is not there to be used.
-func (a *App) checkFilter(ctx context.Context, tx *postgres.Tx, caller domain.Caller, filter domain.PersonFilter, pointer string) error {
-	if filter.SelectionID == nil {
-		return nil
-	}
-	_, err := a.savedSelection(ctx, tx, caller, *filter.SelectionID, pointer)
-	return err
 }
 
 func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, named []uuid.UUID) ([]postgres.ChosenPerson, error) {
@@ -149,7 +137,7 @@ func (a *App) save(ctx context.Context, tx *postgres.Tx, caller domain.Caller, p
 
 func (a *App) freeze(caller domain.Caller, people chosen) Selection {
 	now := a.instant()
-	return Selection{ID: newID(), CreatedBy: caller.StaffID, CreatedAt: now, ExpiresAt: now.Add(selectionLifetime), People: len(people.people)}
+	return Selection{ID: newID(), CreatedBy: self(caller), CreatedAt: now, ExpiresAt: now.Add(selectionLifetime), Kinds: people.kinds}
 }
 
 // CreateSelection freezes what a selection names now. The caller must see everybody in it.
@@ -171,7 +159,7 @@ func (a *App) CreateSelection(ctx context.Context, caller domain.Caller, selecti
 func (a *App) Selection(ctx context.Context, caller domain.Caller, id uuid.UUID) (Selection, error) {
 	return read(ctx, a, caller, func(tx *postgres.Tx) (Selection, error) {
 		selection, err := tx.Selection(ctx, id, a.instant())
-		if err == nil && selection.CreatedBy != caller.StaffID && !caller.IsAdministrator() {
+		if err == nil && selection.CreatedBy.ID != caller.StaffID && !caller.IsAdministrator() {
 			return Selection{}, domain.Denied("This selection was saved by somebody else.")
 		}
 		return selection, err
@@ -180,10 +168,8 @@ func (a *App) Selection(ctx context.Context, caller domain.Caller, id uuid.UUID)
 
 // AssignmentSummary counts a selection that the caller may manage, and freezes it, so that its links and the change that
 // follows speak of the same people (A3).
-func (a *App) AssignmentSummary(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (domain.AssignmentSummary, bool, error) {
-	var summary domain.AssignmentSummary
-	var replayed bool
-	err := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) (err error) {
+func (a *App) AssignmentSummary(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (summary domain.AssignmentSummary, replayed bool, err error) {
+	err = a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
 		summary, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.AssignmentSummary, error) {
 			people, err := a.choose(ctx, tx, caller, selection)
 			if err != nil {

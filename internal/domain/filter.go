@@ -14,8 +14,8 @@ type PersonFilter struct {
 	StaffIDs       []uuid.UUID // assigned to any of them (A19)
 	HasStaff       *bool
 	HasActiveTasks *bool
-	SelectionID    *uuid.UUID
-	Query          string // a prefix of any word of name or email, for each of its words
+	SelectionID    *uuid.UUID // in this saved selection
+	Query          string     // a prefix of any word of name or email, for each of its words
 	ExternalIDs    []string
 }
 
@@ -48,7 +48,7 @@ type TaskFilter struct {
 	Unassigned     *bool
 	PersonIDs      []uuid.UUID
 	MatterIDs      []uuid.UUID
-	SelectionID    *uuid.UUID // of the people selected
+	SelectionID    *uuid.UUID // of the people in this saved selection
 	PersonHasStaff *bool
 	DueFrom        *Date // inclusive
 	DueTo          *Date // inclusive

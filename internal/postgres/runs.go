@@ -131,7 +131,7 @@ func (tx *Tx) LockRun(ctx context.Context, id uuid.UUID) (taken bool, err error)
 	return len(locked) == 1, nil
 }
 
-func (tx *Tx) filterRuns(caller domain.Caller, filter domain.RunFilter) *query {
+func (tx *Tx) visibleRuns(caller domain.Caller, filter domain.RunFilter) *query {
 	q := newQuery("r", tx.Organization)
 	if !caller.IsAdministrator() {
 		q.and("r.requested_by_staff_id = %s", caller.StaffID)
@@ -147,7 +147,7 @@ func (tx *Tx) filterRuns(caller domain.Caller, filter domain.RunFilter) *query {
 // Runs lists a page of the runs that the caller asked for, an administrator all, the newest first, with one more than
 // the page holds where there are more.
 func (tx *Tx) Runs(ctx context.Context, caller domain.Caller, filter domain.RunFilter, page domain.Page) ([]domain.Run, error) {
-	q := tx.filterRuns(caller, filter)
+	q := tx.visibleRuns(caller, filter)
 	if page.After != uuid.Nil {
 		q.and("r.id < %s", page.After)
 	}
@@ -165,9 +165,9 @@ func (tx *Tx) Runs(ctx context.Context, caller domain.Caller, filter domain.RunF
 	return runs, nil
 }
 
-// CountRuns counts the runs the caller may see and the filter matches.
+// CountRuns counts the runs the caller may see.
 func (tx *Tx) CountRuns(ctx context.Context, caller domain.Caller, filter domain.RunFilter) (int, error) {
-	total, err := tx.count(ctx, tx.filterRuns(caller, filter), "runs r")
+	total, err := tx.count(ctx, tx.visibleRuns(caller, filter), "runs r")
 	if err != nil {
 		return 0, fmt.Errorf("count runs: %w", err)
 	}

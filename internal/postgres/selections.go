@@ -16,11 +16,11 @@ import (
 
 // Selection is a frozen set of people (A1).
 type Selection struct {
-	ID        uuid.UUID `db:"id"`
-	CreatedBy uuid.UUID `db:"created_by_staff_id"`
-	CreatedAt time.Time `db:"created_at"`
-	ExpiresAt time.Time `db:"expires_at"`
-	People    int       `db:"people_count"`
+	ID        uuid.UUID
+	CreatedBy domain.StaffRef
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	Kinds     domain.SelectionKinds // how many of each
 }
 
 // ChosenPerson is a person of a selection, with what decides who may manage it.
@@ -76,9 +76,10 @@ func (tx *Tx) chosen(ctx context.Context, statement string, args ...any) ([]Chos
 // SaveSelection freezes people (each once).
 func (tx *Tx) SaveSelection(ctx context.Context, selection Selection, people []uuid.UUID) error {
 	if err := tx.exec(ctx, `
-		INSERT INTO selections (organization_id, id, created_by_staff_id, created_at, expires_at, people_count)
-		VALUES ($1, $2, $3, $4, $5, $6)`,
-		tx.Organization.String(), selection.ID, selection.CreatedBy, selection.CreatedAt, selection.ExpiresAt, selection.People); err != nil {
+		INSERT INTO selections (organization_id, id, created_by_staff_id, created_at, expires_at, clients_count, referrals_count)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		tx.Organization.String(), selection.ID, selection.CreatedBy.ID, selection.CreatedAt, selection.ExpiresAt,
+		selection.Kinds.Clients, selection.Kinds.Referrals); err != nil {
 		return fmt.Errorf("save selection: %w", err)
 	}
 	hit, err := tx.execBulk(ctx, `
@@ -89,18 +90,33 @@ func (tx *Tx) SaveSelection(ctx context.Context, selection Selection, people []u
 
 // Selection reads a saved selection that has not expired.
 func (tx *Tx) Selection(ctx context.Context, id uuid.UUID, now time.Time) (Selection, error) {
-	var selection Selection
-	err := tx.get(ctx, &selection, `
-		SELECT id, created_by_staff_id, created_at, expires_at, people_count FROM selections
-		WHERE organization_id = $1 AND id = $2 AND expires_at > $3`, tx.Organization.String(), id, now)
+	var row struct {
+		ID        uuid.UUID          `db:"id"`
+		CreatedAt time.Time          `db:"created_at"`
+		ExpiresAt time.Time          `db:"expires_at"`
+		Clients   int                `db:"clients_count"`
+		Referrals int                `db:"referrals_count"`
+		StaffID   uuid.UUID          `db:"staff_id"`
+		FirstName string             `db:"first_name"`
+		LastName  string             `db:"last_name"`
+		Status    domain.StaffStatus `db:"status"`
+	}
+	err := tx.get(ctx, &row, `
+		SELECT c.id, c.created_at, c.expires_at, c.clients_count, c.referrals_count, s.id AS staff_id, s.first_name, s.last_name, s.status
+		FROM selections c
+		JOIN staff s ON s.organization_id = c.organization_id AND s.id = c.created_by_staff_id
+		WHERE c.organization_id = $1 AND c.id = $2 AND c.expires_at > $3`, tx.Organization.String(), id, now)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Selection{}, domain.Refuse(domain.CodeNotFound, "There is no such selection, or it has expired.")
 	}
 	if err != nil {
 		return Selection{}, fmt.Errorf("read selection: %w", err)
 	}
-	selection.CreatedAt, selection.ExpiresAt = selection.CreatedAt.UTC(), selection.ExpiresAt.UTC()
-	return selection, nil
+	return Selection{
+		ID: row.ID, CreatedAt: row.CreatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
+		CreatedBy: domain.StaffRef{ID: row.StaffID, Name: domain.FullName(row.FirstName, row.LastName), Status: row.Status},
+		Kinds:     domain.SelectionKinds{Clients: row.Clients, Referrals: row.Referrals},
+	}, nil
 }
 
 // AssignmentSummary counts a saved selection (A3) and names the facts behind the counts (A15; domain.Revision says how).

@@ -102,17 +102,16 @@ func (tx *Tx) Task(ctx context.Context, caller domain.Caller, id uuid.UUID) (dom
 	return domain.Task{}, domain.Refuse(domain.CodeNotFound, "There is no such task.")
 }
 
-// TaskByExternalID finds a task that is not private to somebody else and locks it. hidden tells that there is one that is.
-func (tx *Tx) TaskByExternalID(ctx context.Context, caller domain.Caller, externalID string) (task domain.Task, found, hidden bool, err error) {
-	id, taken, err := tx.idByExternalID(ctx, "tasks", externalID)
-	if err != nil || !taken {
-		return domain.Task{}, false, false, err
+// TaskIDByExternalID finds a task, whoever may see it; found tells whether there is one.
+func (tx *Tx) TaskIDByExternalID(ctx context.Context, externalID string) (id uuid.UUID, found bool, err error) {
+	err = tx.get(ctx, &id, `SELECT id FROM tasks WHERE organization_id = $1 AND external_id = $2`, tx.Organization.String(), externalID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return uuid.Nil, false, nil
 	}
-	q := newQuery("t", tx.Organization)
-	q.and("t.id = %s", id)
-	q.notPrivate(caller)
-	task, found, err = tx.task(ctx, q)
-	return task, found, !found, err
+	if err != nil {
+		return uuid.Nil, false, fmt.Errorf("find by external id: %w", err)
+	}
+	return id, true, nil
 }
 
 func (tx *Tx) task(ctx context.Context, q *query) (domain.Task, bool, error) {

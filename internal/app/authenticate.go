@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"hash/crc32"
+	"math/big"
+	"strings"
+	"time"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// The text of an API token: a prefix that scanners for leaked secrets can find, 256 random bits, and a checksum that
+// tells a mistyped token from an unknown one without asking the database.
+const (
+	tokenPrefix       = "hnd_"
+	tokenSecretLength = 43 // base 62
+	tokenCheckLength  = 6
+	base62            = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// NewTokenText makes the text of a new API token.
+func NewTokenText() string {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	text := tokenPrefix + inBase62(new(big.Int).SetBytes(secret[:]), tokenSecretLength)
+	return text + tokenCheck(text)
+}
+
+func tokenCheck(text string) string {
+	return inBase62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(text)))), tokenCheckLength)
+}
+
+func inBase62(number *big.Int, length int) string {
+	digits := make([]byte, length)
+	base, digit := big.NewInt(int64(len(base62))), new(big.Int)
+	for i := length - 1; i >= 0; i-- {
+		number.DivMod(number, base, digit)
+		digits[i] = base62[digit.Int64()]
+	}
+	return string(digits)
+}
+
+func wellFormedToken(text string) bool {
+	if !strings.HasPrefix(text, tokenPrefix) || len(text) != len(tokenPrefix)+tokenSecretLength+tokenCheckLength {
+		return false
+	}
+	at := len(text) - tokenCheckLength
+	return tokenCheck(text[:at]) == text[at:]
+}
+
+// TokenHash is what is kept of a token.
+func TokenHash(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:]
+}
+
+// tokenUseNoted is how exactly the last use of a token is kept.
+const tokenUseNoted = time.Minute
+
+// Authenticate finds who a token stands for. Unknown, expired and revoked tokens and those of deactivated staff get one
+// and the same refusal.
+func (a *App) Authenticate(ctx context.Context, token string) (domain.Caller, error) {
+	refusal := domain.Refuse(domain.CodeUnauthenticated, "The token is not valid. Send a valid one as Authorization: Bearer.")
+	if !wellFormedToken(token) {
+		return domain.Caller{}, refusal
+	}
+	credential, found, err := a.store.CredentialByHash(ctx, TokenHash(token))
+	if err != nil {
+		return domain.Caller{}, err
+	}
+	now := a.now()
+	if !found || credential.RevokedAt != nil || credential.Status != domain.StaffActive ||
+		credential.ExpiresAt != nil && !credential.ExpiresAt.After(now) {
+		return domain.Caller{}, refusal
+	}
+	caller := credential.Caller()
+	if credential.LastUsedAt == nil || now.Sub(*credential.LastUsedAt) > tokenUseNoted {
+		err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+			return tx.MarkTokenUsed(ctx, caller.TokenID, a.instant())
+		})
+	}
+	return caller, err
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+func organizationUUID(caller domain.Caller) uuid.UUID { return uuid.UUID(caller.Organization) }
+
+// Runs lists the caller's runs, an administrator's all, the newest first.
+func (a *App) Runs(ctx context.Context, caller domain.Caller, filter domain.RunFilter, page domain.Page, withTotal bool) (Listing[domain.Run], error) {
+	return list(ctx, a, caller, page, withTotal,
+		func(tx *postgres.Tx) ([]domain.Run, error) { return tx.Runs(ctx, caller, filter, page) },
+		func(tx *postgres.Tx) (int, error) { return tx.CountRuns(ctx, caller, filter) })
+}
+
+// Run reads one run: the caller's own, an administrator any (A2).
+func (a *App) Run(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
+	return read(ctx, a, caller, func(tx *postgres.Tx) (domain.Run, error) { return ownRun(ctx, tx, caller, id) })
+}
+
+func ownRun(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
+	run, err := tx.Run(ctx, id)
+	if err == nil && run.RequestedBy.ID != caller.StaffID && !caller.IsAdministrator() {
+		return domain.Run{}, domain.Denied("Only who asked for this run, and administrators, may see it.")
+	}
+	return run, err
+}
+
+// RunItems lists what a run did to each item, after a position in its order.
+func (a *App) RunItems(ctx context.Context, caller domain.Caller, id uuid.UUID, filter domain.ItemFilter, after, limit int, withTotal bool) (Listing[PositionedItem], error) {
+	return list(ctx, a, caller, domain.Page{Limit: limit}, withTotal,
+		func(tx *postgres.Tx) ([]PositionedItem, error) {
+			if _, err := ownRun(ctx, tx, caller, id); err != nil {
+				return nil, err
+			}
+			return tx.RunItems(ctx, caller, id, filter, after, limit)
+		},
+		func(tx *postgres.Tx) (int, error) { return tx.CountRunItems(ctx, caller, id, filter) })
+}
+
+// Report writes a run's report. It is called with the run, then with each item in the run's order; memory does not grow
+// with their number.
+type Report interface {
+	Begin(run domain.Run, staffNames map[uuid.UUID]string) error
+	Item(item domain.RunItem) error
+	End() error
+}
+
+// ReportableRun reads a run whose report can be written: the caller's own, an administrator any, and finished.
+func (a *App) ReportableRun(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
+	run, err := a.Run(ctx, caller, id)
+	if err == nil && !run.Status.Finished() {
+		return domain.Run{}, domain.Refuse(domain.CodeRunNotFinished, "The run has not finished. Follow it, and ask for its report then.").With("status", run.Status)
+	}
+	return run, err
+}
+
+// WriteReport streams a run's items into its report (B8).
+func (a *App) WriteReport(ctx context.Context, caller domain.Caller, run domain.Run, report Report) error {
+	return a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+		names, err := tx.StaffNames(ctx)
+		if err != nil {
+			return err
+		}
+		if err := report.Begin(run, names); err != nil {
+			return err
+		}
+		if err := tx.EachRunItem(ctx, caller, run.ID, report.Item); err != nil {
+			return err
+		}
+		return report.End()
+	})
+}
+
+// AuditEvents lists the trail, the newest first (D1). Administrators may.
+func (a *App) AuditEvents(ctx context.Context, caller domain.Caller, filter domain.AuditFilter, page domain.Page, withTotal bool) (Listing[AuditEvent], error) {
+	if err := domain.CheckAdministrator(caller); err != nil {
+		return Listing[AuditEvent]{}, err
+	}
+	return list(ctx, a, caller, page, withTotal,
+		func(tx *postgres.Tx) ([]AuditEvent, error) { return tx.AuditEvents(ctx, caller, filter, page) },
+		func(tx *postgres.Tx) (int, error) { return tx.CountAuditEvents(ctx, caller, filter) })
+}

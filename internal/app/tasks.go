@@ -1,0 +1,218 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// Tasks lists the tasks the caller sees (A2, D3, D4).
+func (a *App) Tasks(ctx context.Context, caller domain.Caller, filter domain.TaskFilter, page domain.Page, withTotal bool) (Listing[domain.Task], error) {
+	today, err := caller.Today(a.now())
+	if err != nil {
+		return Listing[domain.Task]{}, fmt.Errorf("today in the organization: %w", err)
+	}
+	return list(ctx, a, caller, page, withTotal,
+		func(tx *postgres.Tx) ([]domain.Task, error) { return tx.Tasks(ctx, caller, filter, today, page) },
+		func(tx *postgres.Tx) (int, error) { return tx.CountTasks(ctx, caller, filter, today) })
+}
+
+// Task reads one task.
+func (a *App) Task(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Task, error) {
+	return read(ctx, a, caller, func(tx *postgres.Tx) (domain.Task, error) { return tx.Task(ctx, caller, id) })
+}
+
+// TaskEdit changes the fields of a task that were sent. Assignees, where they were sent, are by id.
+type TaskEdit struct {
+	Apply       func(*domain.Task)
+	AssigneeIDs *[]uuid.UUID
+}
+
+// CreateTask adds a task. What apply leaves alone has its default: open, without assignees.
+func (a *App) CreateTask(ctx context.Context, caller domain.Caller, edit TaskEdit, key *Key) (domain.Task, bool, error) {
+	return once(ctx, a, caller, key, func(tx *postgres.Tx) (domain.Task, error) {
+		return a.createTask(ctx, tx, caller, domain.Task{}, edit)
+	})
+}
+
+func (a *App) createTask(ctx context.Context, tx *postgres.Tx, caller domain.Caller, task domain.Task, edit TaskEdit) (domain.Task, error) {
+	now := a.instant()
+	task.ID, task.Status, task.CreatedAt, task.UpdatedAt = newID(), domain.TaskOpen, now, now
+	edit.Apply(&task)
+	if err := a.checkTask(ctx, tx, caller, nil, &task, edit); err != nil {
+		return domain.Task{}, err
+	}
+	if err := tx.SaveTask(ctx, task); err != nil {
+		return domain.Task{}, err
+	}
+	return task, tx.Audit(ctx, newID(), a.stamp(caller, "task.created", now), "task", task.ID, nil, task.Fields())
+}
+
+// UpdateTask changes a task that nobody has changed since it was read.
+func (a *App) UpdateTask(ctx context.Context, caller domain.Caller, id uuid.UUID, ifMatch string, edit TaskEdit) (task domain.Task, err error) {
+	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+		if err := tx.LockTask(ctx, id); err != nil {
+			return err
+		}
+		if task, err = tx.Task(ctx, caller, id); err != nil {
+			return err
+		}
+		if err := a.checkMayWrite(ctx, tx, caller, task); err != nil {
+			return err
+		}
+		if err := checkMatch(ifMatch, task.Fields()); err != nil {
+			return err
+		}
+		task, err = a.changeTask(ctx, tx, caller, task, edit)
+		return err
+	})
+	return task, err
+}
+
+// UpsertTask writes a task as another system knows it, found by its external id; created tells that it is new.
+func (a *App) UpsertTask(ctx context.Context, caller domain.Caller, externalID string, edit TaskEdit) (task domain.Task, created bool, err error) {
+	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+		found, taken, err := tx.TaskIDByExternalID(ctx, externalID)
+		if err != nil {
+			return err
+		}
+		if created = !taken; created {
+			task, err = a.createTask(ctx, tx, caller, domain.Task{ExternalID: &externalID}, edit)
+			return err
+		}
+		if err := tx.LockTask(ctx, found); err != nil {
+			return err
+		}
+		var refusal *domain.Error
+		task, err = tx.Task(ctx, caller, found)
+		if errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound {
+			return domain.Refuse(domain.CodeExternalIDTaken, "This external id is taken already.") // by what is private to somebody else (B5)
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.checkMayWrite(ctx, tx, caller, task); err != nil {
+			return err
+		}
+		task, err = a.changeTask(ctx, tx, caller, task, edit)
+		return err
+	})
+	return task, created, err
+}
+
+func (a *App) changeTask(ctx context.Context, tx *postgres.Tx, caller domain.Caller, task domain.Task, edit TaskEdit) (domain.Task, error) {
+	original, before := task, task.Fields()
+	edit.Apply(&task)
+	if err := a.checkTask(ctx, tx, caller, &original, &task, edit); err != nil {
+		return domain.Task{}, err
+	}
+	if domain.Version(before) == domain.Version(task.Fields()) {
+		return task, nil
+	}
+	task.UpdatedAt = a.instant()
+	if err := tx.SaveTask(ctx, task); err != nil {
+		return domain.Task{}, err
+	}
+	return task, tx.Audit(ctx, newID(), a.stamp(caller, "task.changed", task.UpdatedAt), "task", task.ID, before, task.Fields())
+}
+
+// checkTask judges a task as it is to be written, before being what it was, and resolves its assignees.
+func (a *App) checkTask(ctx context.Context, tx *postgres.Tx, caller domain.Caller, before *domain.Task, task *domain.Task, edit TaskEdit) error {
+	if task.PersonID != nil && task.MatterID != nil {
+		return domain.Refuse(domain.CodeInvalidValue, "A task belongs to a person, to a matter, or to neither, never to both.").
+			At("/matter_id", domain.CodeInvalidValue, "The task has a person already.")
+	}
+	if err := a.checkMatterThere(ctx, tx, caller, before, *task); err != nil {
+		return err
+	}
+	if err := a.checkMayWrite(ctx, tx, caller, *task); err != nil {
+		return err
+	}
+	return resolveAssignees(ctx, tx, before, task, edit.AssigneeIDs)
+}
+
+func (a *App) checkMatterThere(ctx context.Context, tx *postgres.Tx, caller domain.Caller, before *domain.Task, task domain.Task) error {
+	if task.MatterID == nil || before != nil && before.MatterID != nil && *before.MatterID == *task.MatterID {
+		return nil
+	}
+	seen, err := tx.MatterSeen(ctx, caller, *task.MatterID)
+	if err != nil {
+		return err
+	}
+	if !seen {
+		return domain.Refuse(domain.CodeMatterNotFound, "The matter does not exist.").
+			At("/matter_id", domain.CodeMatterNotFound, fmt.Sprintf("There is no matter %s.", task.MatterID))
+	}
+	return nil
+}
+
+// checkMayWrite decides who may write a task: who has the tasks permission, or sees its person (A2). That the person
+// exists comes first.
+func (a *App) checkMayWrite(ctx context.Context, tx *postgres.Tx, caller domain.Caller, task domain.Task) error {
+	var seen bool
+	if task.PersonID != nil {
+		person, found, err := tx.PersonOfOrganization(ctx, *task.PersonID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return domain.Refuse(domain.CodePersonNotFound, "The person does not exist.").
+				At("/person_id", domain.CodePersonNotFound, fmt.Sprintf("There is no person %s.", task.PersonID))
+		}
+		seen = domain.SeesPerson(caller, person)
+	}
+	if !seen && !caller.Has(domain.PermissionTasks) {
+		return domain.Denied("Writing a task needs the tasks permission, or seeing the person it belongs to.")
+	}
+	return nil
+}
+
+// resolveAssignees gives the task its assignees. Who is new must be there and active; who held it before may stay (A13).
+func resolveAssignees(ctx context.Context, tx *postgres.Tx, before, task *domain.Task, wanted *[]uuid.UUID) error {
+	if wanted == nil {
+		return nil
+	}
+	refs, err := tx.StaffRefs(ctx, domain.NewStaffSet(*wanted...))
+	if err != nil {
+		return err
+	}
+	var held []domain.StaffRef
+	if before != nil {
+		held = before.Assignees
+	}
+	statuses := make(map[uuid.UUID]domain.StaffStatus, len(refs))
+	for id, ref := range refs {
+		statuses[id] = ref.Status
+		if slices.ContainsFunc(held, func(h domain.StaffRef) bool { return h.ID == id }) {
+			statuses[id] = domain.StaffActive // stays where it is
+		}
+	}
+	change := domain.AssignmentChange{Type: domain.ChangeAdd, StaffIDs: *wanted}
+	if err := domain.CheckNamedStaff(statuses, change); err != nil {
+		return atAssignees(err)
+	}
+	task.Assignees = nil
+	for _, id := range domain.NewStaffSet(*wanted...) {
+		task.Assignees = append(task.Assignees, refs[id])
+	}
+	return nil
+}
+
+// atAssignees moves the places of a refusal to the field that assignees are named in.
+func atAssignees(err error) error {
+	var refusal *domain.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	moved := refusal.Below("")
+	for i, field := range moved.Fields {
+		moved.Fields[i].Pointer = "/assignee_ids" + field.Pointer[len("/staff_ids"):]
+	}
+	return moved
+}

@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"context"
+
+	"handover/api"
+	"handover/internal/app"
+	"handover/internal/domain"
+)
+
+// ListRuns lists the caller's runs, an administrator's all, the newest first.
+func (h *handlers) ListRuns(ctx context.Context, request api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
+	caller, params := callerOf(ctx), request.Params
+	after, err := afterOf(ctx, params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	filter := domain.RunFilter{
+		Kinds: valueOr(params.Kind, nil), Statuses: valueOr(params.Status, nil), RequestedBy: allOf(params.RequestedBy, staffID(caller)),
+	}
+	runs, err := h.app.Runs(ctx, caller, filter, domain.Page{After: after, Limit: limitOf(params.Limit)}, valueOr(params.IncludeTotal, false))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListRuns200JSONResponse{Items: all(runs.Items, runOf), Total: runs.Total, NextCursor: nextPage(ctx, runs, runID)}, nil
+}
+
+// GetRun reads one run.
+func (h *handlers) GetRun(ctx context.Context, request api.GetRunRequestObject) (api.GetRunResponseObject, error) {
+	run, err := h.app.Run(ctx, callerOf(ctx), request.RunID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetRun200JSONResponse{Body: runOf(run), Headers: api.GetRun200ResponseHeaders{ETag: etag(domain.Version(run))}}, nil
+}
+
+// ListRunItems lists what a run did to each item.
+func (h *handlers) ListRunItems(ctx context.Context, request api.ListRunItemsRequestObject) (api.ListRunItemsResponseObject, error) {
+	params := request.Params
+	after, err := positionOf(ctx, params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	filter := domain.ItemFilter{Kinds: allOf(params.Kind, as[string, api.RunItemKind]), Outcomes: allOf(params.Outcome, as[string, api.RunItemOutcome])}
+	items, err := h.app.RunItems(ctx, callerOf(ctx), request.RunID, filter, after, limitOf(params.Limit), valueOr(params.IncludeTotal, false))
+	if err != nil {
+		return nil, err
+	}
+	page := api.ListRunItems200JSONResponse{
+		Items: all(items.Items, func(item app.PositionedItem) api.RunItem { return itemOf(item.RunItem) }), Total: items.Total,
+	}
+	last := 0
+	if items.More {
+		last = items.Items[len(items.Items)-1].Position
+	}
+	page.NextCursor = cursorToPosition(ctx, last, items.More)
+	return page, nil
+}
+
+// runErrorOf is the problem of a failed run, in the form its requester would have got it.
+func runErrorOf(failure domain.RunError) api.RunError {
+	problem := problemOf(&domain.Error{Code: failure.Code, Detail: failure.Detail, Params: failure.Params, Fields: failure.Fields})
+	return api.RunError{
+		Type: problem.Type, Title: problem.Title, Status: problem.Status, Detail: problem.Detail, Code: problem.Code,
+		Params: problem.Params, Errors: problem.Errors,
+	}
+}
