@@ -111,3 +111,6 @@ func checkMatch(ifMatch string, fields any) error {
 func self(caller domain.Caller) domain.StaffRef {
 	return domain.StaffRef{ID: caller.StaffID, Name: caller.Name, Status: domain.StaffActive}
 }
+
+// SweepExpired deletes expired selections and stored answers, of every organization.
+func (a *App) SweepExpired(ctx context.Context) error { return a.store.SweepExpired(ctx, a.instant()) }

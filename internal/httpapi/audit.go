@@ -31,12 +31,12 @@ func (h *handlers) ListAuditEvents(ctx context.Context, request api.ListAuditEve
 
 func auditEventOf(event app.AuditEvent) api.AuditEvent {
 	shown := api.AuditEvent{
-		ID: event.ID, OccurredAt: event.OccurredAt, Staff: nullable.NewNullNullable[api.StaffRef](), Action: event.Action,
+		ID: event.ID, OccurredAt: event.OccurredAt, Staff: nullable.NewNullNullable[api.Actor](), Action: event.Action,
 		SubjectKind: event.SubjectKind, SubjectID: event.SubjectID, RunID: orNull(event.RunID), RequestID: orNull(event.RequestID),
 		Reason: orNull(event.Reason), Before: auditState(event.Before), After: auditState(event.After),
 	}
 	if event.Staff != nil {
-		shown.Staff = nullable.NewNullableWithValue(staffRefOf(*event.Staff))
+		shown.Staff = nullable.NewNullableWithValue(api.Actor(staffRefOf(*event.Staff)))
 	}
 	return shown
 }

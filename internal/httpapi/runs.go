@@ -16,7 +16,7 @@ func (h *handlers) ListRuns(ctx context.Context, request api.ListRunsRequestObje
 		return nil, err
 	}
 	filter := domain.RunFilter{
-		Kinds: valueOr(params.Kind, nil), Statuses: valueOr(params.Status, nil), RequestedBy: allOf(params.RequestedBy, staffID(caller)),
+		Kinds: allOf(params.Kind, as[string, api.RunKind]), Statuses: allOf(params.Status, as[string, api.RunStatus]), RequestedBy: allOf(params.RequestedBy, staffID(caller)),
 	}
 	runs, err := h.app.Runs(ctx, caller, filter, domain.Page{After: after, Limit: limitOf(params.Limit)}, valueOr(params.IncludeTotal, false))
 	if err != nil {

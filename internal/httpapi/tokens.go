@@ -58,7 +58,7 @@ func (h *handlers) CreateAPIToken(ctx context.Context, request api.CreateAPIToke
 }
 
 // scopeSet is scopes as they are kept: in one order, each once; nil for all.
-func scopeSet(sent *api.APITokenScopeList) []domain.Scope {
+func scopeSet(sent *[]api.APITokenScope) []domain.Scope {
 	if sent == nil {
 		return nil
 	}

@@ -1,0 +1,153 @@
+// Package worker carries out what outlives a request, as River jobs that call the app. Any number of workers can run on
+// one database.
+package worker
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+
+	"handover/internal/app"
+	"handover/internal/domain"
+)
+
+// Schema is where River's tables are.
+const Schema = "river"
+
+// Queue enqueues jobs within the caller's transaction.
+type Queue struct {
+	client *river.Client[*sql.Tx]
+}
+
+// NewQueue makes a queue that only inserts.
+func NewQueue(db *sql.DB, log *slog.Logger) (*Queue, error) {
+	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{Schema: Schema, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("open queue: %w", err)
+	}
+	return &Queue{client: client}, nil
+}
+
+// EnqueueRun leaves a run to a worker; the job is there if and only if tx commits.
+func (q *Queue) EnqueueRun(ctx context.Context, tx *sql.Tx, job app.RunJob) error {
+	_, err := q.client.InsertTx(ctx, tx, runArgs{job}, &river.InsertOpts{MaxAttempts: maxAttempts})
+	return err
+}
+
+const (
+	// takenOverAfter is when a job that is still marked as running is given to another worker. A run that takes longer is
+	// safe: the other worker finds it locked, and comes back later.
+	takenOverAfter = 10 * time.Second
+	comeBackAfter  = 5 * time.Second
+	pollEvery      = 200 * time.Millisecond
+	maxAttempts    = 25
+	longestPause   = time.Minute
+	sweepEvery     = time.Hour
+	runsAtOnce     = 4
+)
+
+// Worker works on queued jobs until it is stopped.
+type Worker struct {
+	client *river.Client[*sql.Tx]
+	end    context.CancelFunc
+}
+
+// Start starts to work. Jobs go on until Stop, whatever becomes of ctx.
+func Start(ctx context.Context, db *sql.DB, application *app.App, log *slog.Logger) (*Worker, error) {
+	background, end := context.WithCancel(context.WithoutCancel(ctx))
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &runWorker{app: application, background: background, log: log})
+	river.AddWorker(workers, &sweepWorker{app: application})
+	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{
+		Schema: Schema, Logger: log, Workers: workers,
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: runsAtOnce}},
+		FetchPollInterval:    pollEvery,
+		FetchCooldown:        pollEvery / 2,
+		JobTimeout:           takenOverAfter,
+		RescueStuckJobsAfter: takenOverAfter,
+		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
+			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})},
+	})
+	if err == nil {
+		err = client.Start(background)
+	}
+	if err != nil {
+		end()
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	return &Worker{client: client, end: end}, nil
+}
+
+// Stop takes no new jobs and waits for those at work. When ctx ends first they are broken off: their transactions are
+// undone, and another worker does them whole.
+func (w *Worker) Stop(ctx context.Context) error {
+	defer w.end()
+	if err := w.client.Stop(ctx); err == nil {
+		return nil
+	}
+	w.end()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), comeBackAfter)
+	defer cancel()
+	if err := w.client.StopAndCancel(ctx); err != nil {
+		return fmt.Errorf("stop worker: %w", err)
+	}
+	return nil
+}
+
+type runArgs struct{ app.RunJob }
+
+func (runArgs) Kind() string { return "run" }
+
+type runWorker struct {
+	river.WorkerDefaults[runArgs]
+	app        *app.App
+	background context.Context
+	log        *slog.Logger
+}
+
+// Work carries out one run. It does not end at River's time limit, which only decides when another worker may look.
+func (w *runWorker) Work(_ context.Context, job *river.Job[runArgs]) error {
+	ctx := w.background
+	complete := func(ctx context.Context, tx *sql.Tx) error {
+		_, err := river.JobCompleteTx[*riverdatabasesql.Driver](ctx, tx, job)
+		return err
+	}
+	err := w.app.CarryOutRun(ctx, job.Args.RunJob, complete)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, app.ErrRunTaken):
+		return river.JobSnooze(comeBackAfter)
+	case job.Attempt >= job.MaxAttempts && ctx.Err() == nil:
+		w.log.ErrorContext(ctx, "run given up", "run_id", job.Args.Run, "error", err)
+		return w.app.FailRun(ctx, job.Args.RunJob, domain.Refuse(domain.CodeInternal, "The service failed. Nothing was changed."), complete)
+	}
+	w.log.WarnContext(ctx, "run will be tried again", "run_id", job.Args.Run, "attempt", job.Attempt, "error", err)
+	return err
+}
+
+// NextRetry waits twice as long each time, at most a minute.
+func (w *runWorker) NextRetry(job *river.Job[runArgs]) time.Time {
+	return time.Now().Add(min(time.Second<<min(job.Attempt-1, 10), longestPause))
+}
+
+type sweepArgs struct{}
+
+func (sweepArgs) Kind() string { return "sweep" }
+
+type sweepWorker struct {
+	river.WorkerDefaults[sweepArgs]
+	app *app.App
+}
+
+// Work deletes what has expired.
+func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
+	return w.app.SweepExpired(ctx)
+}
+
