@@ -157,6 +157,7 @@ func TestWhoMayEditStaff(t *testing.T) {
 		{"A2 a member leaves permissions that they have not where they are", member(staff), plain(ann, tasks), plain(ann, tasks), false},
 		{"A2 a member takes permissions away", member(staff), plain(ann, tasks, clients), plain(ann), false},
 		{"A2 a member does not change their own permissions: more", member(staff), plain(me, staff), plain(me, staff, clients), true},
+		{"A2 a member does not change their own permissions: back to what they had", member(staff, clients), plain(me, staff), plain(me, staff, clients), true},
 		{"A2 a member does not change their own permissions: fewer", member(staff, clients), plain(me, staff, clients), plain(me, staff), true},
 		{"A2 a member edits themselves otherwise", member(staff, clients), plain(me, staff, clients), plain(me, clients, staff), false},
 	} {

@@ -56,6 +56,14 @@ func TestAddAndReplace(t *testing.T) {
 		equal(t, "items", itemsOf(planned), "p1 unchanged already_in_place, call changed")
 		equal(t, "tasks", tasksOf(applied(t, facts, planned)), "call: cat")
 	})
+	t.Run("A17 a plan that writes anything at all changes something", func(t *testing.T) {
+		seat := []domain.Seat{{Subject: id("p1"), Staff: id("ann")}}
+		for _, planned := range []domain.Plan{
+			{PeopleTaken: seat}, {PeopleGiven: seat}, {TasksTaken: seat}, {TasksGiven: seat}, {TasksCreated: []domain.CreatedTask{{ID: id("t1")}}},
+		} {
+			equal(t, fmt.Sprint(planned), planned.ChangesNothing(), false)
+		}
+	})
 	t.Run("A14 nobody selected is a plan that changes nothing", func(t *testing.T) {
 		planned := plan(t, scene("cat"), change(domain.ChangeAdd, "cat"))
 		equal(t, "changes nothing", planned.ChangesNothing(), true)
@@ -86,6 +94,11 @@ func TestTaskDecision(t *testing.T) {
 			equal(t, "items", len(planned.Items), 2)
 		})
 	}
+	t.Run("A9 a task_scope without a policy has no effect", func(t *testing.T) {
+		facts := scene("cat", person{name: "p1", tasks: "call: ann, file:"})
+		planned := plan(t, facts, withTasks(change(domain.ChangeAdd, "cat"), "", domain.ScopeAll))
+		equal(t, "tasks", tasksOf(applied(t, facts, planned)), "call: ann, file:")
+	})
 	t.Run("A9 keep is a decision", func(t *testing.T) {
 		facts := scene("cat", person{name: "p1", staff: "ann", tasks: "call: ann"})
 		plan(t, facts, withTasks(change(domain.ChangeAdd, "cat"), domain.TasksKeep, ""))

@@ -30,9 +30,16 @@ var policies = map[domain.ChangeType][]domain.TaskPolicy{
 
 var scopes = []domain.TaskScope{"", domain.ScopeTeam, domain.ScopeAssigned, domain.ScopeAll}
 
-// some draws up to most different names, in any order.
-func some(t *rapid.T, names []string, most int, label string) string {
-	return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, most, rapid.ID).Draw(t, label), " ")
+// some draws some of the names, about half of them.
+func some(t *rapid.T, names []string, label string) string {
+	in := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, label)
+	var chosen []string
+	for i, name := range names {
+		if in[i] {
+			chosen = append(chosen, name)
+		}
+	}
+	return strings.Join(chosen, " ")
 }
 
 // drawPeople draws up to four people with up to three tasks each; without staff on them where withStaff is false.
@@ -46,12 +53,12 @@ func drawPeople(t *rapid.T, withStaff bool) []person {
 			hasIntake: rapid.IntRange(0, 3).Draw(t, name+" has intake tasks") == 0,
 		}
 		if withStaff {
-			people[i].staff = some(t, serving, 3, name+" staff")
+			people[i].staff = some(t, serving, name+" staff")
 		}
 		var tasks []string
 		for j := range rapid.IntRange(0, 3).Draw(t, name+" tasks") {
 			task := fmt.Sprintf("t%d%d", 9-j, i+1) // so that tasks are not in the order of their people
-			tasks = append(tasks, task+": "+some(t, cast, 3, task))
+			tasks = append(tasks, task+": "+some(t, strings.Fields(some(t, cast, task+" might be held by")), task))
 		}
 		people[i].tasks = strings.Join(tasks, ", ")
 	}
@@ -67,8 +74,9 @@ func drawWish(t *rapid.T) domain.AssignmentChange {
 		likely := slices.Concat(active, active, active, active, cast, []string{"ghost"})
 		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(likely), 1, 3).Draw(t, "staff"), " "))
 	}
-	if rapid.IntRange(0, 5).Draw(t, "with a policy") > 0 {
-		drawPolicy(t, &wish)
+	drawPolicy(t, &wish)
+	if rapid.IntRange(0, 3).Draw(t, "without a policy") == 0 {
+		wish.TaskPolicy = "" // a scope may stand without one
 	}
 	wish.IncludeIntakeTasks = rapid.Bool().Draw(t, "intake tasks")
 	wish.IntakeForClients = rapid.Bool().Draw(t, "intake tasks for clients")
@@ -90,6 +98,14 @@ func drawAccepted(t *rapid.T, of ...domain.ChangeType) ([]person, domain.Assignm
 		wish.AllStaff = true
 	} else {
 		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(active), 1, 3).Draw(t, "staff"), " "))
+	}
+	if wish.TaskPolicy != "" && rapid.IntRange(0, 3).Draw(t, "without tasks and policy") == 0 {
+		wish.TaskPolicy = ""
+		for i := range people {
+			if people[i].staff != "" {
+				people[i].tasks = "" // of the others no task is counted
+			}
+		}
 	}
 	for _, person := range servedOf(people) {
 		if nobodyRemains(wish, groupOf(namesOf(wish.StaffIDs)), person) {
