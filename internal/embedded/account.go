@@ -53,7 +53,7 @@ func chooseAccount(existing *cluster) (account, error) {
 }
 
 func chooseOwnAccount(existing *cluster) (account, error) {
-	uid := uint32(os.Geteuid()) //nolint:gosec // user ids have 32 bits
+	uid := uint32(os.Geteuid())
 	if existing != nil {
 		owner, _, err := ownerOf(existing.folder)
 		if err != nil {
@@ -64,7 +64,7 @@ func chooseOwnAccount(existing *cluster) (account, error) {
 				existing.folder, nameOf(owner))
 		}
 	}
-	return account{name: nameOf(uid), uid: uid, gid: uint32(os.Getegid()), isOurs: true}, nil //nolint:gosec // as above
+	return account{name: nameOf(uid), uid: uid, gid: uint32(os.Getegid()), isOurs: true}, nil
 }
 
 func newAccount(name string, uid, gid uint32) account {

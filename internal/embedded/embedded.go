@@ -169,7 +169,7 @@ func prepareDir(dir string) (string, error) {
 }
 
 func makeDir(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // ordinary folders; the last one is closed
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("make folder %s: %w", dir, err)
 	}
 	mode := os.FileMode(0o700)

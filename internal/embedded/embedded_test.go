@@ -29,7 +29,7 @@ func TestStart(t *testing.T) {
 		t.Logf("first start: %s", time.Since(begin).Round(time.Millisecond))
 		execute(t, server.URL(), `CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')`)
 		stop(t, server)
-		if _, err := connect(t, server.URL()).Exec(`SELECT 1`); err == nil {
+		if _, err := connect(t, server.URL()).ExecContext(t.Context(), `SELECT 1`); err == nil {
 			t.Fatal("the server answers after Stop")
 		}
 
@@ -122,7 +122,7 @@ func TestRunning(t *testing.T) {
 			t.Errorf("listens on %s", got)
 		}
 		address.User = url.UserPassword(address.User.Username(), "guessed")
-		if _, err := connect(t, address.String()).Exec(`SELECT 1`); err == nil {
+		if _, err := connect(t, address.String()).ExecContext(t.Context(), `SELECT 1`); err == nil {
 			t.Error("a wrong password was accepted")
 		}
 		cluster := clusterIn(t, dir)
@@ -244,7 +244,7 @@ func connect(t *testing.T, address string) *sql.DB {
 
 func execute(t *testing.T, address, statement string) {
 	t.Helper()
-	if _, err := connect(t, address).Exec(statement); err != nil {
+	if _, err := connect(t, address).ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -252,7 +252,7 @@ func execute(t *testing.T, address, statement string) {
 func query(t *testing.T, address, statement string) string {
 	t.Helper()
 	var answer string
-	if err := connect(t, address).QueryRow(statement).Scan(&answer); err != nil {
+	if err := connect(t, address).QueryRowContext(t.Context(), statement).Scan(&answer); err != nil {
 		t.Fatal(err)
 	}
 	return answer

@@ -37,10 +37,10 @@ func TestMain(m *testing.M) {
 func hold(dir string) {
 	server, err := embedded.Start(context.Background(), embedded.Options{Dir: dir, Settings: quick})
 	if err != nil {
-		fmt.Println(err)
+		_, _ = fmt.Fprintln(os.Stdout, err)
 		os.Exit(1)
 	}
-	fmt.Println(server.URL())
+	_, _ = fmt.Fprintln(os.Stdout, server.URL())
 	select {} // until it is killed
 }
 
@@ -89,13 +89,13 @@ func TestKill(t *testing.T) {
 	})
 
 	t.Run("kill -9 in the middle of the first start", func(t *testing.T) {
-		for _, after := range []time.Duration{20, 200, 500} {
+		for _, after := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond} {
 			dir := newDir(t)
 			holder := newHolder(dir)
 			if err := holder.Start(); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(after * time.Millisecond)
+			time.Sleep(after)
 			killHolder(t, holder)
 			stop(t, start(t, dir))
 		}
@@ -157,7 +157,7 @@ func copyFile(t *testing.T, from, to string) {
 }
 
 func newHolder(dir string) *exec.Cmd {
-	holder := exec.Command(os.Args[0])
+	holder := exec.Command(os.Args[0]) //nolint:noctx // the test kills it
 	holder.Env = append(os.Environ(), holdVariable+"="+dir)
 	return holder
 }

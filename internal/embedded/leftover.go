@@ -72,7 +72,7 @@ func readPid(path string) (int, error) {
 	line, _ := bufio.NewReader(file).ReadString('\n')
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil || pid <= 1 {
-		return 0, nil //nolint:nilerr // an unfinished file names nobody
+		return 0, nil // an unfinished file names nobody
 	}
 	return pid, nil
 }

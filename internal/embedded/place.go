@@ -118,7 +118,7 @@ func (p place) reachableBy(ctx context.Context, as account, programs binaries) (
 		return p, nil
 	}
 	for _, parent := range elsewhere {
-		if err := os.MkdirAll(parent, 0o755); err != nil { //nolint:gosec // others pass through; each database in it is closed
+		if err := os.MkdirAll(parent, 0o755); err != nil {
 			continue
 		}
 		if canEnter(ctx, as, programs, parent) {
@@ -144,7 +144,7 @@ func (p place) moveAway(parent string) (place, error) {
 	if err := os.Mkdir(moved.data, 0o711); err != nil {
 		return place{}, fmt.Errorf("make a folder for the database: %w", err)
 	}
-	if err := os.Chmod(moved.data, 0o711); err != nil { //nolint:gosec // passing through shows no names and no contents
+	if err := os.Chmod(moved.data, 0o711); err != nil {
 		return place{}, fmt.Errorf("open the folder of the database: %w", err)
 	}
 	note := moved.data + "\n\nThe database of this folder is there: PostgreSQL does not work as root, and its user cannot reach this folder.\n" +

@@ -32,7 +32,7 @@ type process struct {
 
 // newCommand prepares a program that works as the account in dir.
 func newCommand(as account, dir, program string, arguments ...string) *exec.Cmd {
-	command := exec.Command(program, arguments...) //nolint:gosec,noctx // a program of PostgreSQL; its end is ours to manage
+	command := exec.Command(program, arguments...) //nolint:noctx // its end is ours to manage: a context would end it by force
 	command.Dir = dir
 	// Messages are searched for known sentences, so they must be in English.
 	command.Env = []string{"LC_ALL=C", "HOME=" + dir}

@@ -26,7 +26,7 @@ const (
 // transaction. A process killed in the middle leaves the version before or the version after, never a dirty one.
 type driver struct {
 	*postgres.Postgres
-	ctx    context.Context //nolint:containedctx // the interface of golang-migrate takes none; it lives as long as one call of Up or Down
+	ctx    context.Context // the interface of golang-migrate takes none; it lives as long as one call of Up or Down
 	conn   *sql.Conn
 	target int // the version that the next Run leads to; negative: none
 }

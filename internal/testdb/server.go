@@ -84,7 +84,7 @@ func openServer() (*server, error) {
 		return nil, fmt.Errorf("make a folder for the server: %w", err)
 	}
 	// Where the tests run as root PostgreSQL runs as another user, who must be able to pass through.
-	if err := os.Chmod(folder, 0o711); err != nil { //nolint:gosec // as said
+	if err := os.Chmod(folder, 0o711); err != nil {
 		return nil, fmt.Errorf("open the folder of the server: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
@@ -109,7 +109,7 @@ func openServer() (*server, error) {
 func parentFolder() string {
 	if os.Getenv("TMPDIR") == "" {
 		var free syscall.Statfs_t
-		if err := syscall.Statfs(memoryFolder, &free); err == nil && uint64(free.Bavail)*uint64(free.Bsize) >= memoryNeeded { //nolint:gosec,unconvert // the types differ between systems
+		if err := syscall.Statfs(memoryFolder, &free); err == nil && uint64(free.Bavail)*uint64(free.Bsize) >= memoryNeeded { //nolint:unconvert // the types differ between systems
 			return memoryFolder
 		}
 	}
