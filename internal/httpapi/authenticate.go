@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"handover/internal/domain"
+)
+
+// signIn finds out who asks, and whether their token is for this operation.
+func (s *server) signIn(request *http.Request, exchange *exchange) error {
+	token, ok := bearerToken(request.Header)
+	if !ok {
+		return domain.Refuse(domain.CodeUnauthenticated, "Send a valid API token as Authorization: Bearer hnd_….")
+	}
+	caller, err := s.callerBehind(request.Context(), token)
+	if err != nil {
+		return err
+	}
+	caller.RequestID = exchange.id
+	exchange.caller, exchange.token = caller, token
+	if scope := exchange.operation.scope; scope != "" && !caller.InScope(scope) {
+		return domain.Refuse(domain.CodeInsufficientScope, "This needs a token with the scope %s, or one without scopes.", scope).
+			With("scope", scope)
+	}
+	return nil
+}
+
+// callerBehind finds who a credential stands for. This is where its form decides what it is: every credential there is
+// today is an API token; one with two dots in it would be a JWT of an OpenID Connect issuer.
+func (s *server) callerBehind(ctx context.Context, token string) (domain.Caller, error) {
+	return s.authenticator.Authenticate(ctx, token)
+}
+
+// bearerToken reads the one credential of a request (RFC 6750).
+func bearerToken(headers http.Header) (token string, ok bool) {
+	values := headers.Values("Authorization")
+	if len(values) != 1 {
+		return "", false
+	}
+	scheme, token, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
+	token = strings.TrimSpace(token)
+	return token, strings.EqualFold(scheme, "Bearer") && token != ""
+}
+
+// challenge tells how to sign in (RFC 6750 section 3): with an error where a credential was sent and is not valid.
+func challenge(headers http.Header) string {
+	if _, sent := bearerToken(headers); sent {
+		return `Bearer realm="handover", error="invalid_token"`
+	}
+	return `Bearer realm="handover"`
+}

@@ -1,0 +1,121 @@
+// Package httpapi is the service's surface: it checks requests against the contract, signs callers in, translates
+// between the contract and the use cases, and renders every error there is as a problem document.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"handover/api"
+	"handover/internal/app"
+	"handover/internal/domain"
+)
+
+// Options are what the installation decides about the surface.
+type Options struct {
+	Log         *slog.Logger
+	PublicURL   string                      // where the service is reached from outside
+	CORSOrigins []string                    // the exact origins whose pages may call the service
+	Ready       func(context.Context) error // tells why no requests are taken; nil: they always are
+	Registry    *prometheus.Registry        // where the metrics are; nil: one of the surface's own
+	Now         func() time.Time            // the clock; nil: that of the machine
+	MaxBody     int64                       // how many bytes a body may have; zero: 8 MiB
+}
+
+const maxBody = 8 << 20
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Ready == nil {
+		o.Ready = func(context.Context) error { return nil }
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = maxBody
+	}
+	return o
+}
+
+// handlers has one method for each operation of the contract. They translate, and nothing else.
+type handlers struct {
+	app      *app.App
+	options  Options
+	contract *contract
+	docs     *docs
+}
+
+// authenticator finds who a credential stands for.
+type authenticator interface {
+	Authenticate(ctx context.Context, token string) (domain.Caller, error)
+}
+
+// New makes the handler of every request to the service.
+func New(application *app.App, options Options) http.Handler {
+	h := newHandlers(application, options)
+	return newServer(h, h, application)
+}
+
+func newHandlers(application *app.App, options Options) *handlers {
+	contract := embeddedContract()
+	return &handlers{app: application, options: options.withDefaults(), contract: contract, docs: newDocs(contract)}
+}
+
+// server is what stands between a request and its handler.
+type server struct {
+	options       Options
+	contract      *contract
+	authenticator authenticator
+	metrics       *metrics
+	origins       map[string]bool
+}
+
+func newServer(h *handlers, operations api.StrictServerInterface, authenticator authenticator) http.Handler {
+	s := &server{
+		options: h.options, contract: h.contract, authenticator: authenticator, metrics: newMetrics(h.options.Registry),
+		origins: map[string]bool{},
+	}
+	for _, origin := range h.options.CORSOrigins {
+		s.origins[origin] = true
+	}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect()            // headers that tell another address are anybody's to send
+	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
+	e.Use(s.observe, s.protect, s.crossOrigin, s.admit)
+	api.RegisterHandlers(e, api.NewStrictHandler(operations, []api.StrictMiddlewareFunc{keepCommas}))
+	h.docs.register(e)
+	return e
+}
+
+// admit lets a request to its handler when it is what its operation takes, from somebody who may. What is wrong first is
+// told first: the path, the body's size and type, the rest of the form, the credential, its scope.
+func (s *server) admit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		exchange := exchangeOf(c.Request().Context())
+		operation := exchange.operation
+		if operation == nil {
+			return next(c)
+		}
+		if err := s.validate(c, exchange); err != nil {
+			return err
+		}
+		if !operation.public {
+			if err := s.signIn(c.Request(), exchange); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"handover/internal/domain"
+)
+
+const mediaTypeJSON = "application/json"
+
+// validate holds a request against the contract, and puts into the exchange what was taken apart on the way.
+func (s *server) validate(c echo.Context, exchange *exchange) error {
+	request, operation := c.Request(), exchange.operation
+	var faults parameterFaults
+	if err := checkPath(c, operation, &faults); err != nil {
+		return err
+	}
+	body, err := s.readBody(c, operation)
+	if err != nil {
+		return err
+	}
+	if request.URL.RawQuery != "" || len(operation.query) > 0 {
+		exchange.arguments = checkQuery(request.URL.RawQuery, operation, &faults)
+	}
+	checkHeaders(request.Header, operation, &faults)
+	if err := faults.refusal(); err != nil {
+		return err
+	}
+	if body == nil {
+		return nil
+	}
+	exchange.body = body
+	if body, err = checkBody(body, operation.body); err != nil {
+		return err
+	}
+	// The generated code reads the body once more, into its type. What it reads is what was checked.
+	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
+}
+
+// readBody reads the body whole; nil where there is none.
+func (s *server) readBody(c echo.Context, operation *operation) ([]byte, error) {
+	request := c.Request()
+	if request.ContentLength > s.options.MaxBody {
+		return nil, s.tooLarge()
+	}
+	if operation.body != nil && request.ContentLength > 0 {
+		if err := checkMediaType(request.Header); err != nil {
+			return nil, err
+		}
+	}
+	if operation.body == nil && request.ContentLength > 0 {
+		return nil, noBody()
+	}
+	if request.ContentLength == 0 {
+		return nil, missingBody(operation)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, request.Body, s.options.MaxBody))
+	var exceeded *http.MaxBytesError
+	switch {
+	case errors.As(err, &exceeded):
+		return nil, s.tooLarge()
+	case err != nil:
+		return nil, malformed("The body did not arrive whole.")
+	case len(body) == 0:
+		return nil, missingBody(operation)
+	case operation.body == nil:
+		return nil, noBody()
+	}
+	return body, checkMediaType(request.Header)
+}
+
+// missingBody refuses a request without a body where one is needed.
+func missingBody(operation *operation) error {
+	if !operation.needsBody {
+		return nil
+	}
+	return malformed("There is no body. This operation needs one, as JSON.")
+}
+
+func noBody() error {
+	return domain.Refuse(domain.CodeInvalidRequest, "This operation takes no body. Send the request without one.").
+		At("", domain.CodeInvalidRequest, "This operation takes no body.")
+}
+
+func (s *server) tooLarge() error {
+	return domain.Refuse(domain.CodeBodyTooLarge, "The body is longer than %d bytes. Save a selection, or use a filter.", s.options.MaxBody).
+		With("limit_bytes", s.options.MaxBody)
+}
+
+// checkMediaType refuses a body that is not said to be JSON in UTF-8, as it is.
+func checkMediaType(headers http.Header) error {
+	sent := strings.Join(headers.Values("Content-Type"), ", ")
+	mediaType, parameters, err := mime.ParseMediaType(sent)
+	charset, hasCharset := parameters["charset"]
+	isUTF8 := !hasCharset && len(parameters) == 0 || hasCharset && len(parameters) == 1 && strings.EqualFold(charset, "utf-8")
+	if err != nil || mediaType != mediaTypeJSON || !isUTF8 {
+		return domain.Refuse(domain.CodeUnsupportedMediaType, "Send the body as %s.", mediaTypeJSON).With("content_type", shown(sent))
+	}
+	encoding := strings.Join(headers.Values("Content-Encoding"), ", ")
+	if encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return domain.Refuse(domain.CodeUnsupportedMediaType, "Send the body as it is, without Content-Encoding.").With("content_encoding", shown(encoding))
+	}
+	return nil
+}
