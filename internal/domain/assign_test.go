@@ -80,15 +80,29 @@ func TestIntakeTasks(t *testing.T) {
 		template []domain.IntakeTask
 		items    string
 	}{
-		{"A5 a client gets no intake tasks, and the result says why", person{name: "p1"}, template,
-			"p1 changed intake_only_referrals"},
-		{"A5 a referral who has tasks from the template does not get them twice, and the result says why",
-			person{name: "p1", kind: domain.KindReferral, hasIntake: true}, template, "p1 changed intake_already_created"},
-		{"A5 an empty template creates nothing, and the result says why", person{name: "p1", kind: domain.KindReferral}, nil,
-			"p1 changed intake_template_empty"},
+		{
+			"A5 a client gets no intake tasks, and the result says why",
+			person{name: "p1"},
+			template,
+			"p1 changed intake_only_referrals",
+		},
+		{
+			"A5 a referral who has tasks from the template does not get them twice, and the result says why",
+			person{name: "p1", kind: domain.KindReferral, hasIntake: true},
+			template, "p1 changed intake_already_created",
+		},
+		{
+			"A5 an empty template creates nothing, and the result says why",
+			person{name: "p1", kind: domain.KindReferral},
+			nil,
+			"p1 changed intake_template_empty",
+		},
 		{"A5 the template is not needed to know that clients get nothing", person{name: "p1"}, nil, "p1 changed intake_only_referrals"},
-		{"A5 a task that is not from the template does not stand in the way",
-			person{name: "p1", kind: domain.KindReferral, tasks: "call: xen"}, template[:1], "p1 changed, new-1 created"},
+		{
+			"A5 a task that is not from the template does not stand in the way",
+			person{name: "p1", kind: domain.KindReferral, tasks: "call: xen"},
+			template[:1], "p1 changed, new-1 created",
+		},
 	} {
 		t.Run(example.rule, func(t *testing.T) {
 			facts := scene("ann bob", example.person)

@@ -16,24 +16,44 @@ func TestAddAndReplace(t *testing.T) {
 		items  string
 		totals domain.Totals
 	}{
-		{"A6 current staff stay and the new are added", change(domain.ChangeAdd, "cat ann"), "bob", "p1: ann bob cat", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 2}},
-		{"A6 somebody who is assigned already is no error", change(domain.ChangeAdd, "bob cat"), "bob", "p1: bob cat", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1}},
-		{"A6 people without staff can be added to", change(domain.ChangeAdd, "cat"), "", "p1: cat", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1}},
-		{"A6 deactivated staff stay as well", change(domain.ChangeAdd, "cat"), "ex-bob", "p1: cat ex-bob", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1}},
-		{"A17 adding who is there already changes nothing and says so", change(domain.ChangeAdd, "bob"), "ann bob", "p1: ann bob",
-			"p1 unchanged already_in_place", domain.Totals{PeopleUnchanged: 1}},
-		{"A7 the selected take the place of current staff", change(domain.ChangeReplace, "cat"), "ann bob", "p1: cat", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1, AssignmentsRemoved: 2}},
-		{"A7 a current member among the selected stays", change(domain.ChangeReplace, "bob cat"), "ann bob", "p1: bob cat", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1, AssignmentsRemoved: 1}},
-		{"A7 deactivated staff are replaced like others", change(domain.ChangeReplace, "cat"), "ex-ann", "p1: cat", "p1 changed",
-			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1, AssignmentsRemoved: 1}},
-		{"A17 replacing staff by themselves changes nothing and says so", change(domain.ChangeReplace, "bob ann"), "ann bob", "p1: ann bob",
-			"p1 unchanged already_in_place", domain.Totals{PeopleUnchanged: 1}},
+		{
+			"A6 current staff stay and the new are added", change(domain.ChangeAdd, "cat ann"), "bob", "p1: ann bob cat", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 2},
+		},
+		{
+			"A6 somebody who is assigned already is no error", change(domain.ChangeAdd, "bob cat"), "bob", "p1: bob cat", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1},
+		},
+		{
+			"A6 people without staff can be added to", change(domain.ChangeAdd, "cat"), "", "p1: cat", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1},
+		},
+		{
+			"A6 deactivated staff stay as well", change(domain.ChangeAdd, "cat"), "ex-bob", "p1: cat ex-bob", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1},
+		},
+		{
+			"A17 adding who is there already changes nothing and says so", change(domain.ChangeAdd, "bob"), "ann bob", "p1: ann bob",
+			"p1 unchanged already_in_place",
+			domain.Totals{PeopleUnchanged: 1},
+		},
+		{
+			"A7 the selected take the place of current staff", change(domain.ChangeReplace, "cat"), "ann bob", "p1: cat", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1, AssignmentsRemoved: 2},
+		},
+		{
+			"A7 a current member among the selected stays", change(domain.ChangeReplace, "bob cat"), "ann bob", "p1: bob cat", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1, AssignmentsRemoved: 1},
+		},
+		{
+			"A7 deactivated staff are replaced like others", change(domain.ChangeReplace, "cat"), "ex-ann", "p1: cat", "p1 changed",
+			domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1, AssignmentsRemoved: 1},
+		},
+		{
+			"A17 replacing staff by themselves changes nothing and says so", change(domain.ChangeReplace, "bob ann"), "ann bob", "p1: ann bob",
+			"p1 unchanged already_in_place",
+			domain.Totals{PeopleUnchanged: 1},
+		},
 	} {
 		t.Run(example.rule, func(t *testing.T) {
 			facts := scene("ann bob cat", person{name: "p1", staff: example.before})

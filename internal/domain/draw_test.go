@@ -30,6 +30,18 @@ var policies = map[domain.ChangeType][]domain.TaskPolicy{
 
 var scopes = []domain.TaskScope{"", domain.ScopeTeam, domain.ScopeAssigned, domain.ScopeAll}
 
+// oneOf draws one of a few values, each as likely as another: left alone, rapid prefers what comes first.
+func oneOf[V any](t *rapid.T, label string, values ...V) V {
+	number := 0
+	for _, bit := range rapid.SliceOfN(rapid.Bool(), 6, 6).Draw(t, label) {
+		number *= 2
+		if bit {
+			number++
+		}
+	}
+	return values[number%len(values)]
+}
+
 // some draws some of the names, about half of them.
 func some(t *rapid.T, names []string, label string) string {
 	in := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, label)
@@ -44,19 +56,19 @@ func some(t *rapid.T, names []string, label string) string {
 
 // drawPeople draws up to four people with up to three tasks each; without staff on them where withStaff is false.
 func drawPeople(t *rapid.T, withStaff bool) []person {
-	people := make([]person, rapid.IntRange(0, 4).Draw(t, "people"))
+	people := make([]person, oneOf(t, "people", 0, 1, 2, 3, 4))
 	for i := range people {
 		name := fmt.Sprintf("p%d", i+1)
 		people[i] = person{
 			name:      name,
-			kind:      rapid.SampledFrom([]domain.PersonKind{domain.KindClient, domain.KindReferral}).Draw(t, name+" kind"),
-			hasIntake: rapid.IntRange(0, 3).Draw(t, name+" has intake tasks") == 0,
+			kind:      oneOf(t, name+" kind", domain.KindClient, domain.KindReferral),
+			hasIntake: oneOf(t, name+" has intake tasks", true, false, false),
 		}
 		if withStaff {
 			people[i].staff = some(t, serving, name+" staff")
 		}
 		var tasks []string
-		for j := range rapid.IntRange(0, 3).Draw(t, name+" tasks") {
+		for j := range oneOf(t, name+" tasks", 0, 1, 2, 3) {
 			task := fmt.Sprintf("t%d%d", 9-j, i+1) // so that tasks are not in the order of their people
 			tasks = append(tasks, task+": "+some(t, strings.Fields(some(t, cast, task+" might be held by")), task))
 		}
@@ -67,7 +79,7 @@ func drawPeople(t *rapid.T, withStaff bool) []person {
 
 // drawWish draws a change of any kind, sensible or not.
 func drawWish(t *rapid.T) domain.AssignmentChange {
-	wish := domain.AssignmentChange{Type: rapid.SampledFrom(types).Draw(t, "type")}
+	wish := domain.AssignmentChange{Type: oneOf(t, "type", types...)}
 	if wish.Type == domain.ChangeRemove && rapid.Bool().Draw(t, "all staff") {
 		wish.AllStaff = true
 	} else {
@@ -75,7 +87,7 @@ func drawWish(t *rapid.T) domain.AssignmentChange {
 		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(likely), 1, 3).Draw(t, "staff"), " "))
 	}
 	drawPolicy(t, &wish)
-	if rapid.IntRange(0, 3).Draw(t, "without a policy") == 0 {
+	if oneOf(t, "without a policy", true, false, false, false) {
 		wish.TaskPolicy = "" // a scope may stand without one
 	}
 	wish.IncludeIntakeTasks = rapid.Bool().Draw(t, "intake tasks")
@@ -84,22 +96,22 @@ func drawWish(t *rapid.T) domain.AssignmentChange {
 }
 
 func drawPolicy(t *rapid.T, wish *domain.AssignmentChange) {
-	wish.TaskPolicy = rapid.SampledFrom(policies[wish.Type]).Draw(t, "policy")
-	wish.TaskScope = rapid.SampledFrom(scopes).Draw(t, "scope")
-	wish.WhenNoStaffRemain = rapid.SampledFrom([]domain.WhenNoStaffRemain{"", domain.NoStaffReject, domain.NoStaffUnassign}).Draw(t, "when no staff remain")
+	wish.TaskPolicy = oneOf(t, "policy", policies[wish.Type]...)
+	wish.TaskScope = oneOf(t, "scope", scopes...)
+	wish.WhenNoStaffRemain = oneOf(t, "when no staff remain", "", domain.NoStaffReject, domain.NoStaffUnassign)
 }
 
 // drawAccepted draws people and a change of one of the types that nothing speaks against.
 func drawAccepted(t *rapid.T, of ...domain.ChangeType) ([]person, domain.AssignmentChange) {
-	wish := domain.AssignmentChange{Type: rapid.SampledFrom(of).Draw(t, "type")}
+	wish := domain.AssignmentChange{Type: oneOf(t, "type", of...)}
 	people := drawPeople(t, wish.Type != domain.ChangeAssign)
 	drawPolicy(t, &wish)
-	if wish.Type == domain.ChangeRemove && rapid.Bool().Draw(t, "all staff") {
+	if wish.Type == domain.ChangeRemove && oneOf(t, "all staff", true, false, false) {
 		wish.AllStaff = true
 	} else {
 		wish.StaffIDs = ids(strings.Join(rapid.SliceOfN(rapid.SampledFrom(active), 1, 3).Draw(t, "staff"), " "))
 	}
-	if wish.TaskPolicy != "" && rapid.IntRange(0, 3).Draw(t, "without tasks and policy") == 0 {
+	if wish.TaskPolicy != "" && oneOf(t, "without tasks and policy", true, false, false, false) {
 		wish.TaskPolicy = ""
 		for i := range people {
 			if people[i].staff != "" {
@@ -122,7 +134,7 @@ func drawTemplate(t *rapid.T) []domain.IntakeTask {
 	return []domain.IntakeTask{
 		{Title: "Welcome call", Details: "Ask for papers", DaysUntilDue: 2},
 		{Title: "First meeting", DaysUntilDue: 30},
-	}[:rapid.IntRange(0, 2).Draw(t, "template")]
+	}[:oneOf(t, "template", 0, 1, 2)]
 }
 
 // sceneOf is the scene of drawn people, with everybody of the cast known.

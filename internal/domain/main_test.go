@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestMain lets properties draw 2,000 examples each, a fraction of a second, unless the command line says otherwise.
+// TestMain lets properties draw 3,000 examples each, a fraction of a second, unless the command line says otherwise.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		if err := flag.Set("rapid.checks", "2000"); err != nil {
+		if err := flag.Set("rapid.checks", "3000"); err != nil {
 			panic(err)
 		}
 	}

@@ -82,6 +82,7 @@ func removed(change domain.AssignmentChange, named group, person served, name st
 		return person.staff[name] && (change.AllStaff || named[name])
 	case domain.ChangeReplace:
 		return person.staff[name] && !named[name]
+	case domain.ChangeAssign, domain.ChangeAdd:
 	}
 	return false
 }
@@ -110,8 +111,9 @@ func inScope(change domain.AssignmentChange, named group, person served, holders
 		case domain.ScopeTeam, "":
 			return holders.any(func(name string) bool { return person.staff[name] })
 		}
+	case domain.TasksKeep, "":
 	}
-	return false // keep, or no policy: the tasks are left as they are
+	return false // the tasks are left as they are
 }
 
 // nobodyRemains is A12: the person has tasks in scope and nobody active is left on them.
@@ -150,6 +152,7 @@ func holdsAfter(change domain.AssignmentChange, named group, person served, hold
 		somebodyWhoRemainsHoldsIt := holders.any(func(name string) bool { return remains(change, named, person, name) })
 		takesOver := remains(change, named, person, name) && !somebodyWhoRemainsHoldsIt
 		return takesOver || holders[name] && !removed(change, named, person, name)
+	case domain.TasksKeep, "":
 	}
 	return holders[name]
 }

@@ -21,10 +21,15 @@ func TestRemove(t *testing.T) {
 		{"A8 the named staff are removed", "ann bob cat", change(domain.ChangeRemove, "cat ann"), "p1: bob", "p1 changed"},
 		{"A8 all staff are removed", "ann ex-bob", domain.AssignmentChange{Type: domain.ChangeRemove, AllStaff: true}, "p1:", "p1 changed"},
 		{"A8 of the named only those on the person are removed", "ann bob", change(domain.ChangeRemove, "bob xen"), "p1: ann", "p1 changed"},
-		{"A17 removing somebody who is not there changes nothing and says so", "ann", change(domain.ChangeRemove, "xen"),
-			"p1: ann", "p1 unchanged already_in_place"},
-		{"A17 removing everybody from nobody changes nothing and says so", "", domain.AssignmentChange{Type: domain.ChangeRemove, AllStaff: true},
-			"p1:", "p1 unchanged already_in_place"},
+		{
+			"A17 removing somebody who is not there changes nothing and says so", "ann", change(domain.ChangeRemove, "xen"),
+			"p1: ann", "p1 unchanged already_in_place",
+		},
+		{
+			"A17 removing everybody from nobody changes nothing and says so", "",
+			domain.AssignmentChange{Type: domain.ChangeRemove, AllStaff: true},
+			"p1:", "p1 unchanged already_in_place",
+		},
 	} {
 		t.Run(example.rule, func(t *testing.T) {
 			facts := scene("xen", person{name: "p1", staff: example.staff})
@@ -49,22 +54,38 @@ func TestTasksOfRemovedStaff(t *testing.T) {
 		{"A11 unassign takes the removed off", "ann bob", "call: ann bob", "ann", unassign, "call: bob", "call changed"},
 		{"A11 unassign leaves a task with nobody in the unassigned queue", "ann bob", "call: ann", "ann", unassign, "call:", "call changed"},
 		{"A11 unassign lets co-assignees from outside keep their share", "ann", "call: ann xen", "ann", unassign, "call: xen", "call changed"},
-		{"A11 tasks that no removed staff hold are not in scope", "ann bob", "call: bob, file:, visit: xen", "ann", unassign,
-			"call: bob, file:, visit: xen", ""},
-		{"A11 a named staff member who is not on the person keeps what tasks they hold there", "ann bob", "call: xen, visit: ann xen", "ann xen", unassign,
-			"call: xen, visit: xen", "visit changed"},
-		{"A11 reassigning takes the removed just off where somebody who remains holds the task too", "ann bob cat", "call: ann bob", "ann", remaining,
-			"call: bob", "call changed"},
-		{"A11 reassigning makes all who remain assignees where none of them holds the task", "ann bob cat", "call: ann", "ann", remaining,
-			"call: bob cat", "call changed"},
-		{"A11 a co-assignee from outside does not count as remaining, and keeps their share", "ann bob cat", "call: ann xen", "ann", remaining,
-			"call: bob cat xen", "call changed"},
-		{"A11 deactivated staff do not count as remaining: they are given nothing", "ann bob ex-cat", "call: ann", "ann", remaining,
-			"call: bob", "call changed"},
-		{"A11 a deactivated co-assignee does not count as remaining, and keeps their share", "ann bob ex-cat", "call: ann ex-cat", "ann", remaining,
-			"call: bob ex-cat", "call changed"},
-		{"A11 several removed staff are all taken off", "ann bob cat", "call: ann bob, file: ann bob cat, visit: bob", "ann bob", remaining,
-			"call: cat, file: cat, visit: cat", "call changed, file changed, visit changed"},
+		{
+			"A11 tasks that no removed staff hold are not in scope", "ann bob", "call: bob, file:, visit: xen", "ann", unassign,
+			"call: bob, file:, visit: xen", "",
+		},
+		{
+			"A11 a named staff member who is not on the person keeps what tasks they hold there", "ann bob", "call: xen, visit: ann xen", "ann xen", unassign,
+			"call: xen, visit: xen", "visit changed",
+		},
+		{
+			"A11 reassigning takes the removed just off where somebody who remains holds the task too", "ann bob cat", "call: ann bob", "ann", remaining,
+			"call: bob", "call changed",
+		},
+		{
+			"A11 reassigning makes all who remain assignees where none of them holds the task", "ann bob cat", "call: ann", "ann", remaining,
+			"call: bob cat", "call changed",
+		},
+		{
+			"A11 a co-assignee from outside does not count as remaining, and keeps their share", "ann bob cat", "call: ann xen", "ann", remaining,
+			"call: bob cat xen", "call changed",
+		},
+		{
+			"A11 deactivated staff do not count as remaining: they are given nothing", "ann bob ex-cat", "call: ann", "ann", remaining,
+			"call: bob", "call changed",
+		},
+		{
+			"A11 a deactivated co-assignee does not count as remaining, and keeps their share", "ann bob ex-cat", "call: ann ex-cat", "ann", remaining,
+			"call: bob ex-cat", "call changed",
+		},
+		{
+			"A11 several removed staff are all taken off", "ann bob cat", "call: ann bob, file: ann bob cat, visit: bob", "ann bob", remaining,
+			"call: cat, file: cat, visit: cat", "call changed, file changed, visit changed",
+		},
 		{"A11 the tasks of removed deactivated staff go to who remains", "ex-ann bob", "call: ex-ann", "ex-ann", remaining, "call: bob", "call changed"},
 		{"A17 reassigning again changes nothing", "bob", "call: bob", "ann", remaining, "call: bob", ""},
 	} {

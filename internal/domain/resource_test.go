@@ -84,16 +84,16 @@ func TestEmptyFilter(t *testing.T) {
 		t.Run("A1 a filter by anything is not empty: "+field.Name, func(t *testing.T) {
 			var filter domain.PersonFilter
 			value := reflect.ValueOf(&filter).Elem().FieldByIndex(field.Index)
-			switch value.Kind() {
-			case reflect.Slice:
+			if value.Kind() == reflect.Slice {
 				value.Set(reflect.MakeSlice(field.Type, 1, 1))
-			case reflect.Pointer:
-				value.Set(reflect.New(field.Type.Elem()))
-			case reflect.String:
-				value.SetString("ann")
-			default:
-				t.Fatalf("how is %s set?", field.Type)
 			}
+			if value.Kind() == reflect.Pointer {
+				value.Set(reflect.New(field.Type.Elem()))
+			}
+			if value.Kind() == reflect.String {
+				value.SetString("ann")
+			}
+			equal(t, "set to anything", !value.IsZero(), true)
 			equal(t, "empty", filter.Empty(), false)
 		})
 	}

@@ -33,6 +33,7 @@ func TestScopes(t *testing.T) {
 				"":                   !meets(before.Assignees, person.Staff),
 				domain.ScopeTeam:     !meets(before.Assignees, person.Staff),
 				domain.ScopeAssigned: len(before.Assignees) == 0,
+				domain.ScopeAll:      false,
 			}
 			if outside[d.wish.TaskScope] {
 				expect(t, nameOf(before.ID), namesOf(after.Assignees), namesOf(before.Assignees))
