@@ -49,7 +49,7 @@ func (h *handlers) CreateAPIToken(ctx context.Context, request api.CreateAPIToke
 	return api.CreateAPIToken201JSONResponse{
 		Body: api.CreatedAPIToken{
 			ID: token.ID, Name: token.Name, Staff: token.Staff, Scopes: token.Scopes, CreatedAt: token.CreatedAt, ExpiresAt: token.ExpiresAt,
-			RevokedAt: token.RevokedAt, LastUsedAt: token.LastUsedAt, Token: nullable.NewNullableWithValue(created.Text),
+			RevokedAt: token.RevokedAt, LastUsedAt: token.LastUsedAt, Token: created.Text,
 		},
 		Headers: api.CreateAPIToken201ResponseHeaders{
 			Location: "/v1/api-tokens/" + token.ID.String(), ETag: tokenTag(created.Token), IdempotencyReplayed: replayed(again), CacheControl: "no-store",

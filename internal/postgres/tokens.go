@@ -137,7 +137,7 @@ func (tx *Tx) RevokeAPIToken(ctx context.Context, id uuid.UUID, now time.Time) e
 
 // MarkTokenUsed notes when a token was last used, to the minute.
 func (tx *Tx) MarkTokenUsed(ctx context.Context, id uuid.UUID, now time.Time) error {
-	if err := tx.exec(ctx, `UPDATE api_tokens SET last_used_at = $3 WHERE organization_id = $1 AND id = $2 AND coalesce(last_used_at < $3 - interval '1 minute', true)`,
+	if err := tx.exec(ctx, `UPDATE api_tokens SET last_used_at = $3::timestamptz WHERE organization_id = $1 AND id = $2 AND coalesce(last_used_at < $3::timestamptz - interval '1 minute', true)`,
 		tx.Organization.String(), id, now); err != nil {
 		return fmt.Errorf("note use of token: %w", err)
 	}

@@ -112,8 +112,10 @@ type runWorker struct {
 }
 
 // Work carries out one run. It does not end at River's time limit, which only decides when another worker may look.
-func (w *runWorker) Work(_ context.Context, job *river.Job[runArgs]) error {
-	ctx := w.background
+func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(w.background, cancel)()
 	complete := func(ctx context.Context, tx *sql.Tx) error {
 		_, err := river.JobCompleteTx[*riverdatabasesql.Driver](ctx, tx, job)
 		return err

@@ -1,0 +1,225 @@
+// Package acceptance holds the tests of the rules: each through real HTTP on a real PostgreSQL, every answer held
+// against the contract.
+package acceptance
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"handover/api"
+	"handover/internal/app"
+	"handover/internal/httpapi"
+	"handover/internal/postgres"
+	"handover/internal/testdb"
+	"handover/internal/worker"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// service is the whole program on a database of its own, but for the command line.
+type service struct {
+	URL string
+	DB  *testdb.DB
+	app *app.App
+}
+
+// serviceOption changes how a service is started.
+type serviceOption func(*serviceOptions)
+
+type serviceOptions struct {
+	worker bool
+	now    func() time.Time
+}
+
+// withoutWorker leaves queued runs where they are.
+func withoutWorker(o *serviceOptions) { o.worker = false }
+
+// at sets the clock.
+func at(instant time.Time) serviceOption {
+	return func(o *serviceOptions) { o.now = func() time.Time { return instant } }
+}
+
+// start runs a service until the test ends.
+func start(t testing.TB, options ...serviceOption) *service {
+	t.Helper()
+	chosen := serviceOptions{worker: true, now: time.Now}
+	for _, option := range options {
+		option(&chosen)
+	}
+	db := testdb.New(t)
+	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	queue, err := worker.NewQueue(db.SQL.DB, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
+	if chosen.worker {
+		background, err := worker.Start(t.Context(), db.SQL.DB, application, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := background.Stop(t.Context()); err != nil {
+				t.Logf("stop worker: %v", err)
+			}
+		})
+	}
+	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
+	t.Cleanup(server.Close)
+	return &service{URL: server.URL, DB: db, app: application}
+}
+
+type testLog struct{ t testing.TB }
+
+func (l testLog) Write(line []byte) (int, error) {
+	l.t.Logf("%s", bytes.TrimSpace(line))
+	return len(line), nil
+}
+
+// answer is what a request got.
+type answer struct {
+	t      testing.TB
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// header is a request header, given to call as an extra argument.
+type header struct{ name, value string }
+
+// call sends a request and holds the answer against the contract. body may be nil, a string sent as it is, or anything
+// that becomes JSON.
+func (s *service) call(t testing.TB, token, method, path string, body any, headers ...header) answer {
+	t.Helper()
+	request := newRequest(t, s.URL, token, method, path, body, headers)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%s %s: read answer: %v", method, path, err)
+	}
+	got := answer{t: t, Status: response.StatusCode, Header: response.Header, Body: text}
+	checkAgainstContract(t, request, got)
+	return got
+}
+
+func newRequest(t testing.TB, base, token, method, path string, body any, headers []header) *http.Request {
+	t.Helper()
+	var reader io.Reader
+	switch body := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(body)
+	default:
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, base+path, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reader != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, h := range headers {
+		request.Header.Set(h.name, h.value)
+	}
+	return request
+}
+
+// must fails the test unless the status is the one wanted.
+func (a answer) must(status int) answer {
+	a.t.Helper()
+	if a.Status != status {
+		a.t.Fatalf("got status %d, want %d: %s", a.Status, status, a.Body)
+	}
+	return a
+}
+
+// problem fails the test unless the answer is a problem document of this status and code.
+func (a answer) problem(status int, code string) api.Problem {
+	a.t.Helper()
+	a.must(status)
+	if got := a.Header.Get("Content-Type"); got != "application/problem+json" {
+		a.t.Fatalf("got content type %q of a problem: %s", got, a.Body)
+	}
+	problem := decode[api.Problem](a)
+	if problem.Code != code {
+		a.t.Fatalf("got code %q, want %q: %s", problem.Code, code, a.Body)
+	}
+	if problem.RequestID == "" || problem.RequestID != a.Header.Get("X-Request-Id") {
+		a.t.Fatalf("the problem's request id %q is not that of the answer %q", problem.RequestID, a.Header.Get("X-Request-Id"))
+	}
+	return problem
+}
+
+// decode reads an answer's body.
+func decode[T any](a answer) T {
+	a.t.Helper()
+	var value T
+	if err := json.Unmarshal(a.Body, &value); err != nil {
+		a.t.Fatalf("read answer: %v: %s", err, a.Body)
+	}
+	return value
+}
+
+var contractRouter = func() routers.Router {
+	spec, err := api.GetSpec()
+	if err != nil {
+		panic(err)
+	}
+	spec.Servers = nil
+	// Formats the validator does not know are checked by the tests that read them.
+	for _, kind := range []string{"text/html", "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/yaml", "text/plain"} {
+		openapi3filter.RegisterBodyDecoder(kind, func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+			text, err := io.ReadAll(body)
+			return string(text), err
+		})
+	}
+	router, err := gorillamux.NewRouter(spec)
+	if err != nil {
+		panic(err)
+	}
+	return router
+}()
+
+// checkAgainstContract fails the test when an answer is not one that the contract declares: its status, headers and body.
+func checkAgainstContract(t testing.TB, request *http.Request, got answer) {
+	t.Helper()
+	plain := request.Clone(request.Context())
+	plain.URL.Scheme, plain.URL.Host, plain.Host = "", "", ""
+	route, parameters, err := contractRouter.FindRoute(plain)
+	if err != nil {
+		return // not an operation: the router's own 404 and 405
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: plain, PathParams: parameters, Route: route},
+		Status:                 got.Status, Header: got.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	}
+	input.SetBodyBytes(got.Body)
+	if err := openapi3filter.ValidateResponse(request.Context(), input); err != nil {
+		t.Errorf("%s %s answered %d, which breaks the contract: %v\n%s", request.Method, request.URL.Path, got.Status, err, got.Body)
+	}
+}
