@@ -50,7 +50,6 @@ func openCluster(ctx context.Context, dir string, settings map[string]string) (*
 		existing.as, existing.programs = as, programs
 		return existing, place.notes(), nil
 	}
-	place.sweep()
 	if place, err = place.reachableBy(ctx, as, programs); err != nil {
 		return nil, nil, err
 	}
@@ -58,6 +57,7 @@ func openCluster(ctx context.Context, dir string, settings map[string]string) (*
 	if err != nil {
 		return nil, nil, err
 	}
+	place.sweep() // only now: the initdb of a killed start goes on for a moment
 	return made, place.notes(), nil
 }
 

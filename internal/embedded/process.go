@@ -1,9 +1,9 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -69,10 +69,17 @@ func launch(command *exec.Cmd, atOurEnd syscall.Signal) (*process, error) {
 
 // run runs a program to its end and returns what it wrote.
 func run(ctx context.Context, as account, dir, program string, arguments ...string) (string, error) {
-	var output bytes.Buffer
+	// Into a file without a name: a pipe would break with us, and the program could not clear up at our sudden end.
+	output, err := os.CreateTemp("", "handover-output-*")
+	if err != nil {
+		return "", fmt.Errorf("run %s: %w", program, err)
+	}
+	defer func() { _ = output.Close() }()
+	if err := os.Remove(output.Name()); err != nil {
+		return "", fmt.Errorf("run %s: %w", program, err)
+	}
 	command := newCommand(as, dir, program, arguments...)
-	command.Stdout, command.Stderr = &output, &output
-	command.WaitDelay = time.Second
+	command.Stdout, command.Stderr = output, output
 	p, err := launch(command, syscall.SIGTERM)
 	if err != nil {
 		return "", err
@@ -81,12 +88,16 @@ func run(ctx context.Context, as account, dir, program string, arguments ...stri
 	case <-p.done:
 	case <-ctx.Done():
 		p.end(syscall.SIGTERM) // initdb then takes back what it did
-		return output.String(), fmt.Errorf("run %s: %w", program, context.Cause(ctx))
+		return "", fmt.Errorf("run %s: %w", program, context.Cause(ctx))
+	}
+	text, err := io.ReadAll(io.NewSectionReader(output, 0, largestLog))
+	if err != nil {
+		return "", fmt.Errorf("read what %s wrote: %w", program, err)
 	}
 	if !command.ProcessState.Success() {
-		return output.String(), fmt.Errorf("%s ended with %s", program, command.ProcessState)
+		return string(text), fmt.Errorf("%s ended with %s", program, command.ProcessState)
 	}
-	return output.String(), nil
+	return string(text), nil
 }
 
 func (p *process) ended() bool {
