@@ -17,7 +17,11 @@ $$;
 
 DO $$
 BEGIN
-    EXECUTE format('GRANT handover_service TO %I', current_user);
+    -- An owner who may not grant it can have been made a member beforehand.
+    IF NOT pg_has_role(current_user, 'handover_service',
+           CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
+        EXECUTE format('GRANT handover_service TO %I', current_user);
+    END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO handover_service', current_schema());
 END
 $$;
