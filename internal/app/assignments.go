@@ -51,7 +51,7 @@ func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, reque
 		})
 		return err
 	})
-	return run, replayed, a.explain(ctx, caller, request.ChangePointer, people, err)
+	return run, replayed, a.explain(ctx, caller, people, err)
 }
 
 // checkMay decides who may: the older actions need the staff permission (A18), the others those of the people (A2).
@@ -65,16 +65,11 @@ func checkMay(caller domain.Caller, kind domain.RunKind, kinds domain.SelectionK
 	return fmt.Errorf("unknown kind of run %q", kind)
 }
 
-// explain completes a refusal: where in the body it stood and, where the caller has to decide again, the summary as it
-// is now.
-func (a *App) explain(ctx context.Context, caller domain.Caller, changePointer string, people chosen, err error) error {
+// explain adds to a refusal, where the caller has to decide again, the summary as it is now.
+func (a *App) explain(ctx context.Context, caller domain.Caller, people chosen, err error) error {
 	var refusal *domain.Error
 	if !errors.As(err, &refusal) {
 		return err
-	}
-	switch refusal.Code {
-	case domain.CodeStaffNotFound, domain.CodeStaffNotActive, domain.CodeTaskPolicyRequired:
-		refusal = refusal.Below(changePointer)
 	}
 	if refusal.Summarize {
 		summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
@@ -104,13 +99,14 @@ func (a *App) changeNow(ctx context.Context, tx *postgres.Tx, caller domain.Call
 	if !request.DryRun {
 		run.ID = newID()
 	}
-	return a.carryOut(ctx, tx, caller, run, assignmentsWish{request.Change, request.ExpectedRevision}, people, func(int) {})
+	return a.carryOut(ctx, tx, caller, run, assignmentsWish{request.Change, request.ExpectedRevision, request.ChangePointer}, people, func(int) {})
 }
 
 // assignmentsWish is what a worker needs to know to carry out a change that was asked for earlier.
 type assignmentsWish struct {
 	Change           domain.AssignmentChange
 	ExpectedRevision *string
+	ChangePointer    string // where in the body the change stood
 }
 
 // The stages of a change, of which progress tells.
@@ -135,7 +131,7 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 	}
 	plan, err := a.planAssignments(ctx, tx, caller, facts, wish.Change)
 	if err != nil {
-		return run, err
+		return run, below(wish.ChangePointer, err)
 	}
 	run.Totals, run.Done = plan.Totals, run.Total
 	if preview {
@@ -174,4 +170,13 @@ func (a *App) planAssignments(ctx context.Context, tx *postgres.Tx, caller domai
 		}
 	}
 	return domain.PlanAssignments(facts, change, intake)
+}
+
+// below tells where in the body the change stood that a refusal points into.
+func below(pointer string, err error) error {
+	var refusal *domain.Error
+	if errors.As(err, &refusal) {
+		return refusal.Below(pointer)
+	}
+	return err
 }

@@ -32,7 +32,7 @@ func (a *App) enqueue(ctx context.Context, tx *postgres.Tx, caller domain.Caller
 		return domain.Run{}, err
 	}
 	if err := domain.CheckNamedStaff(statuses, request.Change); err != nil {
-		return domain.Run{}, err
+		return domain.Run{}, below(request.ChangePointer, err)
 	}
 	selection, err := a.save(ctx, tx, caller, people)
 	if err != nil {
@@ -77,16 +77,9 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 	})
 	var refusal *domain.Error
 	if errors.As(err, &refusal) && refusal.Code != domain.CodeTooBusy {
-		return a.FailRun(ctx, job, refusal.Below(pointerFor(refusal.Code, job.ChangePointer)), complete)
+		return a.FailRun(ctx, job, refusal, complete)
 	}
 	return err
-}
-
-func pointerFor(code domain.Code, changePointer string) string {
-	if code == domain.CodePersonNotFound || code == domain.CodeSelectionEmpty {
-		return ""
-	}
-	return changePointer
 }
 
 func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run, job RunJob) error {
@@ -112,7 +105,7 @@ func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run
 		return err
 	}
 	progress := func(stage int) { a.tellProgress(ctx, caller.Organization, run, stage) }
-	_, err = a.carryOut(ctx, tx, caller, run, assignmentsWish{job.Change, job.ExpectedRevision}, frozen, progress)
+	_, err = a.carryOut(ctx, tx, caller, run, assignmentsWish{job.Change, job.ExpectedRevision, job.ChangePointer}, frozen, progress)
 	return err
 }
 

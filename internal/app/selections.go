@@ -120,7 +120,7 @@ func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, nam
 	refusal := domain.Refuse(domain.CodePersonNotFound, "%d of the selected people do not exist.", len(missing)).With("person_ids", missing)
 	for i, id := range named {
 		if !exists[id] {
-			refusal.At(fmt.Sprintf("/selection/person_ids/%d", i), domain.CodePersonNotFound, fmt.Sprintf("There is no person %s.", id))
+			_ = refusal.At(fmt.Sprintf("/selection/person_ids/%d", i), domain.CodePersonNotFound, fmt.Sprintf("There is no person %s.", id))
 		}
 	}
 	return nil, refusal

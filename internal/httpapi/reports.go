@@ -62,8 +62,10 @@ func (s *startedWriter) Write(data []byte) (int, error) {
 	return s.to.Write(data)
 }
 
-func (r reportAnswer) VisitGetRunReportCSVResponse(w http.ResponseWriter) error  { return r.write(w) }
+func (r reportAnswer) VisitGetRunReportCSVResponse(w http.ResponseWriter) error { return r.write(w) }
+
 func (r reportAnswer) VisitGetRunReportXLSXResponse(w http.ResponseWriter) error { return r.write(w) }
+
 func (r reportAnswer) VisitGetRunReportJSONResponse(w http.ResponseWriter) error { return r.write(w) }
 
 func (h *handlers) reportOf(ctx context.Context, id uuid.UUID, contentType, extension string, report func(io.Writer) reportWriter) (reportAnswer, error) {

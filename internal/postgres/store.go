@@ -131,6 +131,18 @@ func (s *Store) statement(ctx context.Context, query string) (*sqlx.Stmt, error)
 	return statement, nil
 }
 
+// getOne reads the one row of a short statement outside any organization's transaction; sql.ErrNoRows where there is none.
+func (s *Store) getOne(ctx context.Context, into any, query string, args ...any) error {
+	statement, err := s.statement(ctx, query)
+	if err != nil {
+		return err
+	}
+	if statement == nil {
+		return s.DB.GetContext(ctx, into, query, args...)
+	}
+	return statement.GetContext(ctx, into, args...)
+}
+
 // selectAll reads all rows of a short statement into a slice of structs or values.
 func (tx *Tx) selectAll(ctx context.Context, into any, query string, args ...any) error {
 	statement, err := tx.store.statement(ctx, query)

@@ -175,16 +175,7 @@ func (c Credential) Caller() domain.Caller {
 func (s *Store) CredentialByHash(ctx context.Context, hash []byte) (credential Credential, found bool, err error) {
 	const look = `SELECT organization_id, token_id, scopes, expires_at, revoked_at, last_used_at, staff_id, first_name, last_name, role, status, permissions, time_zone
 		FROM authenticate_api_token($1)`
-	statement, err := s.statement(ctx, look)
-	if err != nil {
-		return Credential{}, false, err
-	}
-	if statement == nil {
-		err = s.DB.GetContext(ctx, &credential, look, hash)
-	} else {
-		err = statement.GetContext(ctx, &credential, hash)
-	}
-	if errors.Is(err, sql.ErrNoRows) {
+	if err = s.getOne(ctx, &credential, look, hash); errors.Is(err, sql.ErrNoRows) {
 		return Credential{}, false, nil
 	}
 	if err != nil {

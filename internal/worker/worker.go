@@ -152,4 +152,3 @@ type sweepWorker struct {
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
 	return w.app.SweepExpired(ctx)
 }
-
