@@ -4,6 +4,7 @@ package app
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -114,3 +115,14 @@ func self(caller domain.Caller) domain.StaffRef {
 
 // SweepExpired deletes expired selections and stored answers, of every organization.
 func (a *App) SweepExpired(ctx context.Context) error { return a.store.SweepExpired(ctx, a.instant()) }
+
+// upsert runs work, which finds something by its external id or makes it. Where somebody else makes it at the same
+// time, work is run once more, and finds it.
+func upsert(work func() error) error {
+	err := work()
+	var refusal *domain.Error
+	if errors.As(err, &refusal) && refusal.Code == domain.CodeExternalIDTaken {
+		return work()
+	}
+	return err
+}

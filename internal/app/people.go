@@ -51,23 +51,25 @@ func (a *App) createPerson(ctx context.Context, tx *postgres.Tx, caller domain.C
 // UpsertPerson writes a person as another system knows them, found by their external id; created tells that they are
 // new. edit changes the fields that were sent.
 func (a *App) UpsertPerson(ctx context.Context, caller domain.Caller, externalID string, edit func(*domain.Person)) (person domain.Person, created bool, err error) {
-	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
-		id, found, err := tx.PersonIDByExternalID(ctx, externalID)
-		if err != nil {
-			return err
-		}
-		created = !found
-		if !found {
-			person = domain.Person{ExternalID: &externalID, Status: domain.PersonActive}
-			edit(&person)
-			if err := checkManagesKind(caller, person.Kind); err != nil {
+	err = upsert(func() error {
+		return a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+			id, found, err := tx.PersonIDByExternalID(ctx, externalID)
+			if err != nil {
 				return err
 			}
-			person, err = a.createPerson(ctx, tx, caller, person)
+			created = !found
+			if !found {
+				person = domain.Person{ExternalID: &externalID, Status: domain.PersonActive}
+				edit(&person)
+				if err := checkManagesKind(caller, person.Kind); err != nil {
+					return err
+				}
+				person, err = a.createPerson(ctx, tx, caller, person)
+				return err
+			}
+			person, err = a.changePerson(ctx, tx, caller, id, edit)
 			return err
-		}
-		person, err = a.changePerson(ctx, tx, caller, id, edit)
-		return err
+		})
 	})
 	return person, created, err
 }

@@ -68,31 +68,33 @@ func (a *App) UpdateStaff(ctx context.Context, caller domain.Caller, id uuid.UUI
 // UpsertStaff writes a staff member as another system knows them, found by their external id; created tells that they
 // are new.
 func (a *App) UpsertStaff(ctx context.Context, caller domain.Caller, externalID string, edit func(*domain.Staff)) (staff domain.Staff, created bool, err error) {
-	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
-		id, found, err := tx.StaffIDByExternalID(ctx, externalID)
-		if err != nil {
-			return err
-		}
-		if created = !found; created {
-			staff = domain.Staff{ExternalID: &externalID, Status: domain.StaffActive}
-			edit(&staff)
-			if err := domain.CheckStaffEdit(caller, nil, staff); err != nil {
+	err = upsert(func() error {
+		return a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+			id, found, err := tx.StaffIDByExternalID(ctx, externalID)
+			if err != nil {
 				return err
 			}
-			staff, err = a.createStaff(ctx, tx, caller, staff)
+			if created = !found; created {
+				staff = domain.Staff{ExternalID: &externalID, Status: domain.StaffActive}
+				edit(&staff)
+				if err := domain.CheckStaffEdit(caller, nil, staff); err != nil {
+					return err
+				}
+				staff, err = a.createStaff(ctx, tx, caller, staff)
+				return err
+			}
+			before, err := tx.StaffMember(ctx, id, true)
+			if err != nil {
+				return err
+			}
+			staff = before
+			edit(&staff)
+			if err := domain.CheckStaffEdit(caller, &before, staff); err != nil {
+				return err
+			}
+			staff, err = a.changeStaff(ctx, tx, caller, before, staff, "staff.changed")
 			return err
-		}
-		before, err := tx.StaffMember(ctx, id, true)
-		if err != nil {
-			return err
-		}
-		staff = before
-		edit(&staff)
-		if err := domain.CheckStaffEdit(caller, &before, staff); err != nil {
-			return err
-		}
-		staff, err = a.changeStaff(ctx, tx, caller, before, staff, "staff.changed")
-		return err
+		})
 	})
 	return staff, created, err
 }

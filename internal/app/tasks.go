@@ -77,31 +77,33 @@ func (a *App) UpdateTask(ctx context.Context, caller domain.Caller, id uuid.UUID
 
 // UpsertTask writes a task as another system knows it, found by its external id; created tells that it is new.
 func (a *App) UpsertTask(ctx context.Context, caller domain.Caller, externalID string, edit TaskEdit) (task domain.Task, created bool, err error) {
-	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
-		found, taken, err := tx.TaskIDByExternalID(ctx, externalID)
-		if err != nil {
+	err = upsert(func() error {
+		return a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+			found, taken, err := tx.TaskIDByExternalID(ctx, externalID)
+			if err != nil {
+				return err
+			}
+			if created = !taken; created {
+				task, err = a.createTask(ctx, tx, caller, domain.Task{ExternalID: &externalID}, edit)
+				return err
+			}
+			if err := tx.LockTask(ctx, found); err != nil {
+				return err
+			}
+			var refusal *domain.Error
+			task, err = tx.Task(ctx, caller, found)
+			if errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound {
+				return domain.Refuse(domain.CodeExternalIDTaken, "This external id is taken already.") // by what is private to somebody else (B5)
+			}
+			if err != nil {
+				return err
+			}
+			if err := a.checkMayWrite(ctx, tx, caller, task); err != nil {
+				return err
+			}
+			task, err = a.changeTask(ctx, tx, caller, task, edit)
 			return err
-		}
-		if created = !taken; created {
-			task, err = a.createTask(ctx, tx, caller, domain.Task{ExternalID: &externalID}, edit)
-			return err
-		}
-		if err := tx.LockTask(ctx, found); err != nil {
-			return err
-		}
-		var refusal *domain.Error
-		task, err = tx.Task(ctx, caller, found)
-		if errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound {
-			return domain.Refuse(domain.CodeExternalIDTaken, "This external id is taken already.") // by what is private to somebody else (B5)
-		}
-		if err != nil {
-			return err
-		}
-		if err := a.checkMayWrite(ctx, tx, caller, task); err != nil {
-			return err
-		}
-		task, err = a.changeTask(ctx, tx, caller, task, edit)
-		return err
+		})
 	})
 	return task, created, err
 }

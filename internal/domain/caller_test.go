@@ -151,14 +151,11 @@ func TestWhoMayEditStaff(t *testing.T) {
 		{"A2 administrators unmake administrators", administrator(), boss(ann), plain(ann), false},
 		{"A2 administrators give every permission", administrator(), nil, plain(ann, clients, referrals, staff, tasks), false},
 		{"A2 administrators change their own permissions", administrator(), plain(me), plain(me, clients), false},
-		{"A2 a member gives permissions that they have", member(staff, clients), plain(ann), plain(ann, staff, clients), false},
-		{"A2 a member gives nobody a permission that they have not", member(staff, clients), plain(ann), plain(ann, referrals), true},
-		{"A2 a member gives a new one no permission that they have not", member(staff), nil, plain(ann, tasks), true},
+		{"A2 the staff permission gives permissions that its holder has", member(staff, clients), plain(ann), plain(ann, staff, clients), false},
+		{"A2 the staff permission gives permissions that its holder has not", member(staff), plain(ann), plain(ann, referrals), false},
+		{"A2 the staff permission gives them to a new one", member(staff), nil, plain(ann, tasks), false},
 		{"A2 a member leaves permissions that they have not where they are", member(staff), plain(ann, tasks), plain(ann, tasks), false},
 		{"A2 a member takes permissions away", member(staff), plain(ann, tasks, clients), plain(ann), false},
-		{"A2 a member does not change their own permissions: more", member(staff), plain(me, staff), plain(me, staff, clients), true},
-		{"A2 a member does not change their own permissions: back to what they had", member(staff, clients), plain(me, staff), plain(me, staff, clients), true},
-		{"A2 a member does not change their own permissions: fewer", member(staff, clients), plain(me, staff, clients), plain(me, staff), true},
 		{"A2 a member edits themselves otherwise", member(staff, clients), plain(me, staff, clients), plain(me, clients, staff), false},
 	} {
 		t.Run(example.rule, func(t *testing.T) {

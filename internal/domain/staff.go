@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -103,27 +102,5 @@ func CheckStaffEdit(caller Caller, before *Staff, after Staff) error {
 	if after.Role == RoleAdministrator || (before != nil && before.Role == RoleAdministrator) {
 		return Denied("Only administrators make or change administrators.")
 	}
-	if before != nil && before.ID == caller.StaffID && !samePermissions(before.Permissions, after.Permissions) {
-		return Denied("Nobody but an administrator changes their own permissions.")
-	}
-	for _, permission := range after.Permissions {
-		held := before != nil && slices.Contains(before.Permissions, permission)
-		if !held && !caller.Has(permission) {
-			return Denied("Only permissions that you have yourself can be given; an administrator can give any.")
-		}
-	}
 	return nil
-}
-
-func samePermissions(a, b []Permission) bool {
-	return subset(a, b) && subset(b, a)
-}
-
-func subset(a, b []Permission) bool {
-	for _, permission := range a {
-		if !slices.Contains(b, permission) {
-			return false
-		}
-	}
-	return true
 }
