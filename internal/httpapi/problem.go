@@ -33,7 +33,6 @@ var problemKinds = []problemKind{
 	{domain.CodeInvalidCursor, http.StatusBadRequest, "Invalid cursor"},
 	{domain.CodeUnauthenticated, http.StatusUnauthorized, "Not signed in"},
 	{domain.CodePermissionDenied, http.StatusForbidden, "Permission denied"},
-	{domain.CodeInsufficientScope, http.StatusForbidden, "Insufficient scope"},
 	{domain.CodeInsufficientScope, http.StatusForbidden, "Scope missing"},
 	{domain.CodeNotFound, http.StatusNotFound, "Not found"},
 	{domain.CodeMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},

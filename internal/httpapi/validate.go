@@ -42,6 +42,7 @@ func (s *server) validate(c echo.Context, exchange *exchange) error {
 	}
 	// The generated code reads the body once more, into its type. What it reads is what was checked.
 	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	request.Header.Set("Content-Type", mediaTypeJSON) // in the letter case that it knows
 	return nil
 }
 
