@@ -12,7 +12,12 @@ import (
 // People lists the people the caller sees (A2, A19).
 func (a *App) People(ctx context.Context, caller domain.Caller, filter domain.PersonFilter, page domain.Page, withTotal bool) (Listing[domain.Person], error) {
 	return list(ctx, a, caller, page, withTotal,
-		func(tx *postgres.Tx) ([]domain.Person, error) { return tx.People(ctx, caller, filter, page) },
+		func(tx *postgres.Tx) ([]domain.Person, error) {
+			if err := a.checkFilteredSelection(ctx, tx, caller, filter.SelectionID, "query:selection_id"); err != nil {
+				return nil, err
+			}
+			return tx.People(ctx, caller, filter, page)
+		},
 		func(tx *postgres.Tx) (int, error) { return tx.CountPeople(ctx, caller, filter) })
 }
 

@@ -84,10 +84,22 @@ func (a *App) savedSelection(ctx context.Context, tx *postgres.Tx, caller domain
 	return selection, nil
 }
 
+// checkFilteredSelection refuses a filter by a saved selection that the caller cannot use, or that is not there.
+func (a *App) checkFilteredSelection(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id *uuid.UUID, pointer string) error {
+	if id == nil {
+		return nil
+	}
+	_, err := a.savedSelection(ctx, tx, caller, *id, pointer)
+	return err
+}
+
 func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection) ([]postgres.ChosenPerson, error) {
 	if selection.Filter.Empty() && !selection.MatchAll {
 		return nil, domain.Refuse(domain.CodeFilterEmpty, "The filter matches everybody. If that is meant, say match_all: true beside it.").
 			At("/selection/filter", domain.CodeFilterEmpty, "An empty filter needs match_all: true.")
+	}
+	if err := a.checkFilteredSelection(ctx, tx, caller, selection.Filter.SelectionID, "/selection/filter/selection_id"); err != nil {
+		return nil, err
 	}
 	people, err := tx.PeopleMatching(ctx, caller, *selection.Filter, domain.MaxSelectedPeople+1)
 	if err != nil {

@@ -19,7 +19,12 @@ func (a *App) Tasks(ctx context.Context, caller domain.Caller, filter domain.Tas
 		return Listing[domain.Task]{}, fmt.Errorf("today in the organization: %w", err)
 	}
 	return list(ctx, a, caller, page, withTotal,
-		func(tx *postgres.Tx) ([]domain.Task, error) { return tx.Tasks(ctx, caller, filter, today, page) },
+		func(tx *postgres.Tx) ([]domain.Task, error) {
+			if err := a.checkFilteredSelection(ctx, tx, caller, filter.SelectionID, "query:selection_id"); err != nil {
+				return nil, err
+			}
+			return tx.Tasks(ctx, caller, filter, today, page)
+		},
 		func(tx *postgres.Tx) (int, error) { return tx.CountTasks(ctx, caller, filter, today) })
 }
 
