@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ const (
 )
 
 // bodyRule is the rule of an operation's body.
-func bodyRule(t *testing.T, operationID string) *rule {
+func bodyRule(t testing.TB, operationID string) *rule {
 	t.Helper()
 	for _, operation := range embeddedContract().operations {
 		if operation.id == operationID {
@@ -346,7 +347,7 @@ func TestSizes(t *testing.T) {
 		request.Header.Set("Content-Type", "application/json")
 		response, err := http.DefaultClient.Do(request)
 		if err == nil {
-			response.Body.Close()
+			assert.NoError(t, response.Body.Close())
 			assert.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
 		}
 		assert.Less(t, endless.read, 64<<20)
@@ -379,4 +380,26 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.read += n
 	return n, err
+}
+
+// FuzzBodies looks for a text that the reader stumbles over, or takes and should not.
+func FuzzBodies(f *testing.F) {
+	for _, seed := range []string{
+		`{` + some + `,"change":{"type":"remove","all_staff":true}}`, `{"selection":{"type":"filter","filter":{"q":"\ud83d\ude00"}},"change":{"type":"add"}}`,
+		`{"selection":[[{"a":"\""}]]}`, `{"change":{"\u0074ype":"assign"}}`, `{"dry_run":`, `[]`, `"\ud83d"`, `{"a":{"b":[1,2.5e3,null]},"a":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	rule := bodyRule(f, "manageAssignments")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		taken, err := checkBody(body, rule)
+		var refusal *domain.Error
+		if err != nil && !errors.As(err, &refusal) {
+			t.Fatalf("not a refusal: %v", err)
+		}
+		if err == nil {
+			var into api.ManageAssignmentsRequest
+			require.NoError(t, json.Unmarshal(taken, &into))
+		}
+	})
 }

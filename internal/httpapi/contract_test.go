@@ -105,7 +105,13 @@ func TestContractAsYAML(t *testing.T) {
 var oddities = []any{
 	nil, true, false, "", " ", "me", "client", "open", "people", "remove", "2026-02-28", "2026-02-30", "0001-01-01", "2026-03-31T09:30:00Z",
 	"2026-02-30T09:30:00Z", anID, strings.ToUpper(anID), "a@b.example", "a@b@c", strings.Repeat("x", 201), strings.Repeat("é", 200), 0.0, -1.0, 1.0, 1.5,
-	3650.0, 3651.0, 1e300, []any{}, []any{"me"}, []any{nil}, map[string]any{}, map[string]any{"type": "people"}, map[string]any{"type": "none"},
+	3650.0, 3651.0, 1e300,
+	[]any{},
+	[]any{"me"},
+	[]any{nil},
+	map[string]any{},
+	map[string]any{"type": "people"},
+	map[string]any{"type": "none"},
 }
 
 // TestRulesAgreeWithAnotherValidator holds the rules against kin-openapi, on examples of the contract that were changed

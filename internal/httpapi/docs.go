@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -39,11 +39,16 @@ func newDocs(contract *contract) *docs {
 		Title: "Handover", SwaggerJSON: "/openapi.json", BasePath: docsPath + "/",
 		SettingsUI: map[string]string{"displayRequestDuration": "true", "docExpansion": `"list"`, "defaultModelsExpandDepth": "0"},
 	})
-	rendered := httptest.NewRecorder()
-	ui.ServeHTTP(rendered, httptest.NewRequest(http.MethodGet, docsPath, http.NoBody))
-	page := rendered.Body.Bytes()
-	return &docs{ui: ui, page: page, policy: pagePolicy(page), problems: problemsPage(contract)}
+	var page writtenPage
+	ui.ServeHTTP(&page, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: docsPath}})
+	return &docs{ui: ui, page: page.Bytes(), policy: pagePolicy(page.Bytes()), problems: problemsPage(contract)}
 }
+
+// writtenPage takes what a handler writes into memory.
+type writtenPage struct{ bytes.Buffer }
+
+func (*writtenPage) Header() http.Header { return http.Header{} }
+func (*writtenPage) WriteHeader(int)     {}
 
 // register adds what the documentation has beside the contract's paths.
 func (d *docs) register(e *echo.Echo) {

@@ -403,7 +403,7 @@ func TestErrors(t *testing.T) {
 		response, err := http.DefaultClient.Do(request)
 		if err == nil {
 			_, err = io.ReadAll(response.Body)
-			response.Body.Close()
+			assert.NoError(t, response.Body.Close())
 		}
 		require.Error(t, err)
 		lines := f.log.lines(t)

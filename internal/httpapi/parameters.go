@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -50,7 +51,7 @@ func shown(name string) string {
 }
 
 func (p *parameterFaults) refusal() error {
-	faults := append(p.unknown, p.faults...)
+	faults := slices.Concat(p.unknown, p.faults)
 	if len(faults) == 0 {
 		return nil
 	}
