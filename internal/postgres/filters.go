@@ -149,13 +149,16 @@ func (q *query) seenTasks(caller domain.Caller) {
 	if caller.SeesAllTasks() {
 		return
 	}
-	const held = `EXISTS (SELECT FROM task_assignees own WHERE own.organization_id = t.organization_id AND own.task_id = t.id AND own.staff_id = %s)`
+	// What only the responsible staff member sees is seen by them, whatever their permissions (B5).
+	const own = `EXISTS (SELECT FROM task_assignees own WHERE own.organization_id = t.organization_id AND own.task_id = t.id AND own.staff_id = %s)
+		OR EXISTS (SELECT FROM matters m WHERE m.organization_id = t.organization_id AND m.id = t.matter_id
+			AND m.visibility <> 'everyone' AND m.responsible_staff_id = %s)`
 	if caller.SeesEveryone() {
-		q.and("(t.person_id IS NOT NULL OR "+held+")", caller.StaffID)
+		q.and("(t.person_id IS NOT NULL OR "+own+")", caller.StaffID, caller.StaffID)
 		return
 	}
-	q.and("(EXISTS (SELECT FROM people p WHERE p.organization_id = t.organization_id AND p.id = t.person_id AND ("+seenPerson+")) OR "+held+")",
-		pq.Array(texts(caller.SeenKinds())), caller.StaffID, caller.StaffID)
+	q.and("(EXISTS (SELECT FROM people p WHERE p.organization_id = t.organization_id AND p.id = t.person_id AND ("+seenPerson+")) OR "+own+")",
+		pq.Array(texts(caller.SeenKinds())), caller.StaffID, caller.StaffID, caller.StaffID)
 }
 
 func (q *query) filterTasks(filter domain.TaskFilter, today domain.Date) {
