@@ -19,7 +19,6 @@ import (
 // Options are what the installation decides about the surface.
 type Options struct {
 	Log         *slog.Logger
-	PublicURL   string                      // where the service is reached from outside
 	CORSOrigins []string                    // the exact origins whose pages may call the service
 	Ready       func(context.Context) error // tells why no requests are taken; nil: they always are
 	Registry    *prometheus.Registry        // where the metrics are; nil: one of the surface's own
