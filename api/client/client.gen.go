@@ -2057,7 +2057,7 @@ type ListPeopleParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -2144,7 +2144,7 @@ type ListStaffParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
@@ -2222,7 +2222,7 @@ type ListTasksParams struct {
 	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
-	// ExternalID With any of these ids of the other system. One that has a comma in it cannot be looked for here.
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
 	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// Limit The size of a page.
