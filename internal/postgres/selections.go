@@ -167,7 +167,7 @@ const summaryStatement = `
 	), with_staff AS MATERIALIZED (
 		SELECT DISTINCT person_id FROM seat
 	), held AS (
-		SELECT staff_id, count(*) AS tasks FROM task WHERE staff_id IS NOT NULL GROUP BY staff_id
+		SELECT staff_id, count(*) AS tasks FROM task JOIN with_staff USING (person_id) WHERE staff_id IS NOT NULL GROUP BY staff_id
 	), member AS (
 		SELECT staff_id, first_name, last_name, status, count(*) AS people FROM seat GROUP BY staff_id, first_name, last_name, status
 	)
