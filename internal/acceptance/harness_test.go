@@ -191,7 +191,7 @@ var contractRouter = func() routers.Router {
 	}
 	spec.Servers = nil
 	// Formats the validator does not know are checked by the tests that read them.
-	for _, kind := range []string{"text/html", "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/yaml", "text/plain"} {
+	for _, kind := range []string{"text/html", "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "text/plain"} {
 		openapi3filter.RegisterBodyDecoder(kind, func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 			text, err := io.ReadAll(body)
 			return string(text), err
