@@ -21,7 +21,7 @@ type Store struct {
 	DB *sqlx.DB
 
 	prepareLock sync.RWMutex
-	prepared    map[string]*sqlx.Stmt // by their text; nil: nothing is prepared
+	prepared    map[string]*sqlx.Stmt // by their text; nil while it is being prepared; no map: nothing is
 }
 
 // maxPrepared bounds the statements kept prepared; beyond it statements are sent unprepared.
@@ -106,65 +106,67 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 	return nil
 }
 
-// statement finds or makes the prepared form of a text; nil where nothing is prepared.
-func (s *Store) statement(ctx context.Context, query string) (*sqlx.Stmt, error) {
+// statement finds the prepared form of a text; nil where there is none, or none yet. Preparing takes a connection, and who
+// asks may hold one already: were it waited for, a full pool would wait for itself. So it is done aside, for the next
+// time.
+func (s *Store) statement(query string) *sqlx.Stmt {
 	if s.prepared == nil {
-		return nil, nil
+		return nil
 	}
 	s.prepareLock.RLock()
-	statement, found := s.prepared[query]
+	statement, known := s.prepared[query]
 	full := len(s.prepared) >= maxPrepared
 	s.prepareLock.RUnlock()
-	if found || full {
-		return statement, nil
+	if known || full {
+		return statement
 	}
 	s.prepareLock.Lock()
 	defer s.prepareLock.Unlock()
-	if statement, found = s.prepared[query]; found {
-		return statement, nil
+	if statement, known = s.prepared[query]; !known {
+		s.prepared[query] = nil
+		go s.prepare(query)
 	}
+	return statement
+}
+
+// preparePatience is how long a connection to prepare a statement on is waited for.
+const preparePatience = 10 * time.Second
+
+func (s *Store) prepare(query string) {
+	ctx, cancel := context.WithTimeout(context.Background(), preparePatience)
+	defer cancel()
 	statement, err := s.DB.PreparexContext(ctx, query)
+	s.prepareLock.Lock()
+	defer s.prepareLock.Unlock()
 	if err != nil {
-		return nil, fmt.Errorf("prepare: %w", err)
+		delete(s.prepared, query) // the next who needs it tries again; a text at fault tells them so itself
+		return
 	}
 	s.prepared[query] = statement
-	return statement, nil
 }
 
 // getOne reads the one row of a short statement outside any organization's transaction; sql.ErrNoRows where there is none.
 func (s *Store) getOne(ctx context.Context, into any, query string, args ...any) error {
-	statement, err := s.statement(ctx, query)
-	if err != nil {
-		return err
+	if statement := s.statement(query); statement != nil {
+		return statement.GetContext(ctx, into, args...)
 	}
-	if statement == nil {
-		return s.DB.GetContext(ctx, into, query, args...)
-	}
-	return statement.GetContext(ctx, into, args...)
+	return s.DB.GetContext(ctx, into, query, args...)
 }
 
 // selectAll reads all rows of a short statement into a slice of structs or values.
 func (tx *Tx) selectAll(ctx context.Context, into any, query string, args ...any) error {
-	statement, err := tx.store.statement(ctx, query)
-	if err != nil {
-		return err
+	if statement := tx.store.statement(query); statement != nil {
+		return tx.StmtxContext(ctx, statement).SelectContext(ctx, into, args...)
 	}
-	if statement == nil {
-		return tx.SelectContext(ctx, into, query, args...)
-	}
-	return tx.StmtxContext(ctx, statement).SelectContext(ctx, into, args...)
+	return tx.SelectContext(ctx, into, query, args...)
 }
 
 // get reads the one row of a short statement; sql.ErrNoRows where there is none.
 func (tx *Tx) get(ctx context.Context, into any, query string, args ...any) error {
-	statement, err := tx.store.statement(ctx, query)
-	if err != nil {
-		return err
+	if statement := tx.store.statement(query); statement != nil {
+		return tx.StmtxContext(ctx, statement).GetContext(ctx, into, args...)
 	}
-	if statement == nil {
-		return tx.GetContext(ctx, into, query, args...)
-	}
-	return tx.StmtxContext(ctx, statement).GetContext(ctx, into, args...)
+	return tx.GetContext(ctx, into, query, args...)
 }
 
 // exec runs a short statement.
@@ -175,23 +177,15 @@ func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
 
 // execCounting runs a short statement and tells how many rows it hit.
 func (tx *Tx) execCounting(ctx context.Context, query string, args ...any) (int, error) {
-	statement, err := tx.store.statement(ctx, query)
-	if err != nil {
-		return 0, err
+	if statement := tx.store.statement(query); statement != nil {
+		return affected(tx.StmtxContext(ctx, statement).ExecContext(ctx, args...))
 	}
-	var result sql.Result
-	if statement == nil {
-		result, err = tx.ExecContext(ctx, query, args...)
-	} else {
-		result, err = tx.StmtxContext(ctx, statement).ExecContext(ctx, args...)
-	}
-	return affected(result, err)
+	return affected(tx.ExecContext(ctx, query, args...))
 }
 
 // execBulk runs a statement over arrays. It is never kept prepared, so that it is planned for the size of its arrays.
 func (tx *Tx) execBulk(ctx context.Context, query string, args ...any) (int, error) {
-	result, err := tx.ExecContext(ctx, query, args...)
-	return affected(result, err)
+	return affected(tx.ExecContext(ctx, query, args...))
 }
 
 func affected(result sql.Result, err error) (int, error) {

@@ -1,0 +1,45 @@
+package postgres_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+	"handover/internal/testdb"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// Keeping a statement prepared must never wait for a connection while holding one: with all connections in transactions
+// everybody would wait for everybody.
+func TestFullPool(t *testing.T) {
+	t.Parallel()
+	for name, connections := range map[string]int{"one connection": 1, "fewer connections than requests": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := testdb.New(t).SQL
+			db.SetMaxOpenConns(connections)
+			store := postgres.NewStore(db, true)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			var group sync.WaitGroup
+			for range 24 {
+				group.Go(func() {
+					err := store.InTx(ctx, domain.OrganizationID(uuid.Must(uuid.NewV7())), postgres.Working, func(tx *postgres.Tx) error {
+						_, err := tx.APITokens(ctx, domain.Caller{}, nil, domain.Page{Limit: 1})
+						return err
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+		})
+	}
+}
