@@ -1,0 +1,98 @@
+package acceptance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"handover/api"
+)
+
+// tenant is an organization with something in every table. Everything that has a name bears the tenant's mark, so that
+// a word of it in somebody else's answer shows.
+type tenant struct {
+	*world
+	mark  string
+	staff member // serves the client and the referral, and holds the task
+	spare member // may do nothing
+
+	clientID, referralID, taskID, matterID, eventID, selectionID, runID, tokenID uuid.UUID
+
+	personKey, staffKey, taskKey string // the ids of another system
+
+	key      string // the Idempotency-Key of everything that was done over HTTP
+	revision string // of a summary of the client and the referral
+}
+
+// furnished makes a tenant.
+func (s *service) furnished(t testing.TB, mark string) *tenant {
+	t.Helper()
+	f := &tenant{world: s.organization(t), mark: mark, key: "key-of-" + mark}
+	f.staff, f.spare = f.member("member", "clients", "staff"), f.member("member")
+	f.clientID, f.referralID = f.person("client", f.staff), f.person("referral", f.staff)
+	f.taskID, f.matterID, f.eventID = f.task(f.clientID, f.staff), f.matter("everyone", f.staff), newID()
+	f.personKey, f.staffKey, f.taskKey = f.externalID("people", f.clientID), f.externalID("staff", f.staff.ID), f.externalID("tasks", f.taskID)
+	f.tokenID = f.tokenOf(f.staff)
+	for _, statement := range []string{
+		`UPDATE organizations SET name = $2 WHERE id = $1`,
+		`UPDATE people SET first_name = $2, last_name = $2, phone = $2, email = $2 || id || '@example.org' WHERE organization_id = $1`,
+		`UPDATE staff SET first_name = $2, last_name = $2, email = $2 || id || '@example.org' WHERE organization_id = $1`,
+		`UPDATE tasks SET title = $2, details = $2 WHERE organization_id = $1`,
+		`UPDATE matters SET number = $2, description = $2 WHERE organization_id = $1`,
+		`UPDATE api_tokens SET name = $2 WHERE organization_id = $1`,
+		`INSERT INTO intake_template_tasks (organization_id, position, title, details, days_until_due) VALUES ($1, 1, $2, $2, 3)`,
+		`INSERT INTO person_words (organization_id, word, person_id) SELECT $1, lower($2), id FROM people WHERE organization_id = $1`,
+	} {
+		f.exec(statement, f.ID, mark)
+	}
+	f.exec(`INSERT INTO calendar_events (organization_id, id, title, starts_at, ends_at, owner_staff_id, matter_id, created_at, updated_at)
+		VALUES ($1, $2, $3, now(), now() + interval '1 hour', $4, $5, now(), now())`, f.ID, f.eventID, mark, f.staff.ID, f.matterID)
+	f.exec(`INSERT INTO calendar_event_attendees (organization_id, calendar_event_id, staff_id) VALUES ($1, $2, $3)`, f.ID, f.eventID, f.spare.ID)
+	f.busy()
+	return f
+}
+
+// busy does over HTTP what leaves selections, runs, audit rows and stored answers, all under the tenant's one key.
+func (f *tenant) busy() {
+	f.t.Helper()
+	both := people(f.clientID, f.referralID)
+	f.selectionID = decode[api.StoredSelection](f.keyed("createSelection", withBody(object{"selection": both})).must(201)).ID
+	f.revision = decode[api.AssignmentSummary](f.keyed("getAssignmentSummary", withBody(object{"selection": both})).must(200)).Revision
+	added := change("add", object{"staff_ids": idsOf(f.spare), "task_policy": "keep"})
+	id, _ := decode[api.Run](f.keyed("manageAssignments", withBody(object{"selection": both, "change": added, "reason": f.mark})).must(200)).ID.Get()
+	f.runID = id
+	f.keyed("assignStaff", withBody(object{"selection": people(f.person("client")), "staff_ids": idsOf(f.spare)})).must(200)
+	f.keyed("removeStaff", withBody(object{"selection": people(f.person("client", f.spare))})).must(200)
+	f.keyed("createReferral", withBody(object{"first_name": f.mark, "last_name": f.mark})).must(201)
+	f.keyed("createTask", withBody(object{"title": f.mark})).must(201)
+	f.keyed("createStaff", withBody(with(newMember("member"), "first_name", f.mark))).must(201)
+	f.keyed("createApiToken", withBody(object{"name": f.mark})).must(201)
+	f.keyed("deactivateStaff", inPath("staff_id", f.spare.ID.String())).must(200)
+	f.keyed("reactivateStaff", inPath("staff_id", f.spare.ID.String())).must(200)
+}
+
+// keyed asks as the administrator, under the tenant's key.
+func (f *tenant) keyed(operationID string, a ask) answer {
+	f.t.Helper()
+	return f.service.ask(f.t, f.Admin.Token, operationID, a.with("Idempotency-Key", f.key))
+}
+
+// with is a body with one field more, or another value of it.
+func with(body object, name string, value any) object {
+	more := object{name: value}
+	for known, value := range body {
+		if known != name {
+			more[known] = value
+		}
+	}
+	return more
+}
+
+// inNobody fails the test when an answer holds a word of the tenant.
+func (f *tenant) inNobody(t testing.TB, what string, got answer) {
+	t.Helper()
+	if strings.Contains(strings.ToLower(string(got.Body)), strings.ToLower(f.mark)) {
+		t.Errorf("%s: the answer tells of %s: %.500s", what, f.mark, got.Body)
+	}
+}
