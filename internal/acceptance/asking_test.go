@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -256,4 +257,15 @@ func (w *world) unchanged(before map[string]string, but ...string) {
 			w.t.Errorf("table %s changed: it was %q, is %q", name, sum, after[name])
 		}
 	}
+}
+
+// together runs work n times at once and gives what each came to.
+func together[T any](n int, work func(i int) T) []T {
+	results := make([]T, n)
+	var workers sync.WaitGroup
+	for i := range n {
+		workers.Go(func() { results[i] = work(i) })
+	}
+	workers.Wait()
+	return results
 }
