@@ -180,7 +180,8 @@ func (a *App) checkMayWrite(ctx context.Context, tx *postgres.Tx, caller domain.
 	return nil
 }
 
-// resolveAssignees gives the task its assignees. Who is new must be there and active; who held it before may stay (A13).
+// resolveAssignees gives the task its assignees. Who is new must be there and, where the task is active, active too; who
+// held it before may stay, and what is done is history (A13).
 func resolveAssignees(ctx context.Context, tx *postgres.Tx, before, task *domain.Task, wanted *[]uuid.UUID) error {
 	if wanted == nil {
 		return nil
@@ -196,8 +197,8 @@ func resolveAssignees(ctx context.Context, tx *postgres.Tx, before, task *domain
 	statuses := make(map[uuid.UUID]domain.StaffStatus, len(refs))
 	for id, ref := range refs {
 		statuses[id] = ref.Status
-		if slices.ContainsFunc(held, func(h domain.StaffRef) bool { return h.ID == id }) {
-			statuses[id] = domain.StaffActive // stays where it is
+		if !task.Status.Active() || slices.ContainsFunc(held, func(h domain.StaffRef) bool { return h.ID == id }) {
+			statuses[id] = domain.StaffActive // stays where it is, or is named as history
 		}
 	}
 	change := domain.AssignmentChange{Type: domain.ChangeAdd, StaffIDs: *wanted}
