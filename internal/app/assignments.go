@@ -124,10 +124,8 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 		return run, err
 	}
 	run.Revision = new(domain.Revision(facts))
-	if wish.ExpectedRevision != nil && *wish.ExpectedRevision != *run.Revision {
-		refusal := domain.Refuse(domain.CodeRevisionStale, "What the summary spoke of has changed since. Look at the new summary, and decide again.")
-		refusal.Summarize = true
-		return run, refusal
+	if err := checkRevision(wish.ExpectedRevision, *run.Revision); err != nil {
+		return run, err
 	}
 	plan, err := a.planAssignments(ctx, tx, caller, facts, wish.Change)
 	if err != nil {
@@ -156,6 +154,16 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 	}
 	reached(stageRecorded)
 	return run, nil
+}
+
+// checkRevision refuses a decision that rests on other facts than there are (A15).
+func checkRevision(expected *string, revision string) error {
+	if expected == nil || *expected == revision {
+		return nil
+	}
+	refusal := domain.Refuse(domain.CodeRevisionStale, "What the summary spoke of has changed since. Look at the new summary, and decide again.")
+	refusal.Summarize = true
+	return refusal
 }
 
 func (a *App) planAssignments(ctx context.Context, tx *postgres.Tx, caller domain.Caller, facts *domain.AssignmentFacts, change domain.AssignmentChange) (*domain.Plan, error) {

@@ -27,16 +27,19 @@ type RunJob struct {
 var ErrRunTaken = errors.New("another worker is at this run")
 
 func (a *App) enqueue(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, people chosen) (domain.Run, error) {
+	selection, err := a.save(ctx, tx, caller, people)
+	if err != nil {
+		return domain.Run{}, err
+	}
+	if err := checkStillAsExpected(ctx, tx, selection, request.ExpectedRevision); err != nil {
+		return domain.Run{}, err
+	}
 	statuses, err := tx.StaffStatuses(ctx, request.Change.StaffIDs)
 	if err != nil {
 		return domain.Run{}, err
 	}
 	if err := domain.CheckNamedStaff(statuses, request.Change); err != nil {
 		return domain.Run{}, below(request.ChangePointer, err)
-	}
-	selection, err := a.save(ctx, tx, caller, people)
-	if err != nil {
-		return domain.Run{}, err
 	}
 	run := a.newRun(caller, request, len(people.people), a.instant())
 	run.ID, run.Status, run.SelectionID = newID(), domain.RunQueued, &selection
@@ -54,6 +57,18 @@ func (a *App) enqueue(ctx context.Context, tx *postgres.Tx, caller domain.Caller
 		return domain.Run{}, fmt.Errorf("enqueue run: %w", err)
 	}
 	return run, nil
+}
+
+// checkStillAsExpected tells the caller at once where their decision is stale already. The worker looks once more.
+func checkStillAsExpected(ctx context.Context, tx *postgres.Tx, selection uuid.UUID, expected *string) error {
+	if expected == nil {
+		return nil
+	}
+	summary, err := tx.AssignmentSummary(ctx, selection)
+	if err != nil {
+		return err
+	}
+	return checkRevision(expected, summary.Revision)
 }
 
 // CarryOutRun does the work of a queued run. complete marks the job as done in the transaction of the work, so that the
