@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"handover/internal/app"
+	"handover/internal/demo"
+	"handover/internal/embedded"
+	"handover/internal/httpapi"
+	"handover/internal/schema"
+	"handover/internal/worker"
+)
+
+type serveCommand struct {
+	databaseFlags
+
+	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
+	PublicURL   string   `help:"Where the service is reached from outside; the address when it is not set." env:"HANDOVER_PUBLIC_URL" placeholder:"URL"`
+	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
+	Demo        bool     `help:"Load two demo organizations and print their tokens."`
+	NoWorker    bool     `help:"Leave the background work to 'handover worker'."`
+	NoMigrate   bool     `help:"Leave the schema as it is; 'handover migrate up' brings it up." env:"HANDOVER_NO_MIGRATE"`
+}
+
+// draining is how long requests and jobs under way may take to finish at the end.
+const draining = 25 * time.Second
+
+// Run serves until the context ends, then finishes what is under way.
+func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s (choose another address with --addr or HANDOVER_ADDR): %w", c.Addr, err)
+	}
+	defer func() { _ = listener.Close() }() // closed already where serving began
+	opened, err := c.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, opened.close()) }()
+	if !c.NoMigrate {
+		if err := schema.Up(ctx, opened.direct); err != nil {
+			return fmt.Errorf("bring the schema up: %w", err)
+		}
+	}
+	if err := opened.publish(); err != nil {
+		return err
+	}
+	address := "http://" + listener.Addr().String()
+	if c.PublicURL != "" {
+		address = strings.TrimRight(c.PublicURL, "/")
+	}
+	if err := c.welcome(ctx, opened, address); err != nil {
+		return err
+	}
+	return c.serve(ctx, log, opened, listener)
+}
+
+// welcome prints what a person wants to see at the start: where the service is, and a line that shows it at work.
+func (c *serveCommand) welcome(ctx context.Context, opened *database, address string) error {
+	var text strings.Builder
+	for _, note := range opened.notes {
+		fmt.Fprintf(&text, "%s\n", note)
+	}
+	fmt.Fprintf(&text, "\nHandover   %s\nDocs       %s/docs\n", address, address)
+	token := "$TOKEN"
+	if c.Demo {
+		tokens, path, err := loadDemo(ctx, opened)
+		if err != nil {
+			return err
+		}
+		token = tokens.Admin
+		fmt.Fprintf(&text, "\nDemo tokens (also in %s)\n", path)
+		for _, line := range [][2]string{
+			{"admin", tokens.Admin}, {"clients_only", tokens.ClientsOnly}, {"referrals_only", tokens.ReferralsOnly},
+			{"staff_only", tokens.StaffOnly}, {"other_admin", tokens.OtherAdmin},
+		} {
+			fmt.Fprintf(&text, "  %-15s %s\n", line[0], line[1])
+		}
+	} else {
+		fmt.Fprintf(&text, "\nA token: handover organization create --name … --time-zone … --admin-email …\n")
+	}
+	fmt.Fprintf(&text, "\nTry it\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/people?limit=3'\n\n", token, address)
+	_, err := os.Stdout.WriteString(text.String())
+	return err
+}
+
+// loadDemo loads the demo organizations where they are not there yet, and keeps their tokens.
+func loadDemo(ctx context.Context, opened *database) (demo.Tokens, string, error) {
+	path := filepath.Join(embedded.DefaultDir, "demo-tokens.json")
+	var kept demo.Tokens
+	if text, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(text, &kept); err != nil {
+			return kept, path, fmt.Errorf("read %s (delete it to get new tokens): %w", path, err)
+		}
+	}
+	tokens, err := demo.Load(ctx, opened.db, time.Now(), kept, app.NewTokenText)
+	if err != nil {
+		return tokens, path, fmt.Errorf("load the demo: %w", err)
+	}
+	text, err := json.MarshalIndent(tokens, "", "  ")
+	if err != nil {
+		return tokens, path, fmt.Errorf("encode demo tokens: %w", err)
+	}
+	if err := os.MkdirAll(embedded.DefaultDir, 0o755); err != nil {
+		return tokens, path, fmt.Errorf("keep demo tokens: %w", err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+		return tokens, path, fmt.Errorf("keep demo tokens: %w", err)
+	}
+	return tokens, path, nil
+}
+
+func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener) error {
+	application, err := opened.application(log)
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewDBStatsCollector(opened.db.DB, "handover"))
+	ready := &readiness{opened: opened}
+	server := &http.Server{
+		Handler: httpapi.New(application, httpapi.Options{
+			Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	var background *worker.Worker
+	if !c.NoWorker {
+		if background, err = worker.Start(ctx, opened.db.DB, application, log); err != nil {
+			return err
+		}
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.InfoContext(ctx, "ready", "address", listener.Addr().String())
+	var failure error
+	select {
+	case failure = <-served:
+	case <-opened.ended():
+		failure = opened.embedded.Err()
+	case <-ctx.Done():
+		log.InfoContext(ctx, "ending: finishing what is under way")
+	}
+	ready.draining.Store(true)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), draining)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		log.WarnContext(ctx, "requests were broken off", "error", err)
+	}
+	if background != nil {
+		if err := background.Stop(ending); err != nil {
+			log.WarnContext(ctx, "jobs were broken off; another worker takes them over", "error", err)
+		}
+	}
+	return failure
+}
+
+// ended is closed when the embedded PostgreSQL is gone; nil, and so never, where there is none.
+func (d *database) ended() <-chan struct{} {
+	if d.embedded == nil {
+		return nil
+	}
+	return d.embedded.Done()
+}
+
+// readiness tells whether requests are taken: the database answers, its schema is up to date, and the end has not begun.
+type readiness struct {
+	opened   *database
+	draining atomic.Bool
+	migrated atomic.Bool
+}
+
+func (r *readiness) check(ctx context.Context) error {
+	if r.draining.Load() {
+		return errors.New("the service is ending")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := r.opened.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("the database does not answer: %w", err)
+	}
+	if r.migrated.Load() {
+		return nil
+	}
+	state, err := schema.Status(ctx, r.opened.direct)
+	if err != nil {
+		return fmt.Errorf("the schema cannot be read: %w", err)
+	}
+	if !state.UpToDate() {
+		return errors.New("the schema is behind: run 'handover migrate up'")
+	}
+	r.migrated.Store(true)
+	return nil
+}
+
+type workerCommand struct {
+	databaseFlags
+}
+
+// Run works until the context ends, then finishes what is under way.
+func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
+	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
+		background, err := worker.Start(ctx, opened.db.DB, application, log)
+		if err != nil {
+			return err
+		}
+		log.InfoContext(ctx, "working")
+		<-ctx.Done()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), draining)
+		defer cancel()
+		return background.Stop(ending)
+	})
+}
