@@ -1,12 +1,19 @@
 package acceptance
 
 import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
 	"maps"
+	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -130,4 +137,39 @@ func everyOperation[Row any](t *testing.T, what string, rows []Row, operationOf 
 			t.Errorf("%s: the row %s has no operation", what, id)
 		}
 	}
+}
+
+// onTheWire sends a request with a target that Go would not send, byte for byte, and gives the status of the answer.
+func (s *service) onTheWire(t testing.TB, request *http.Request, target string) int {
+	t.Helper()
+	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var body []byte
+	if request.Body != nil {
+		if body, err = io.ReadAll(request.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n", request.Method, target, len(body))
+	if err := request.Header.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	text.WriteString("\r\n")
+	text.Write(body)
+	if _, err := conn.Write(text.Bytes()); err != nil {
+		t.Fatalf("%s: %v", target, err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	if err != nil {
+		t.Fatalf("%s: %v", target, err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
 }

@@ -1,0 +1,247 @@
+package acceptance
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"handover/api"
+)
+
+// requestOf is a request of any operation that would succeed.
+func (a *tenant) requestOf(operationID string) ask {
+	if rows := foreignRows[operationID]; rows != nil {
+		return rows(a)[0]
+	}
+	return roleRequest(operationID)(a.world, a.Admin)
+}
+
+// raw asks with a query as it is written.
+func (a *tenant) raw(t *testing.T, op operation, request ask, query string) answer {
+	t.Helper()
+	target := request.target(op)
+	if query != "" {
+		separator := "?"
+		if strings.Contains(target, "?") {
+			separator = "&"
+		}
+		target += separator + query
+	}
+	return a.service.call(t, a.Admin.Token, op.Method, target, request.body, request.headers...)
+}
+
+// pointsTo holds the first place of a problem.
+func pointsTo(t *testing.T, what string, problem api.Problem, pointer string) {
+	t.Helper()
+	if len(problem.Errors) == 0 || problem.Errors[0].Pointer != pointer {
+		t.Errorf("%s: got errors at %+v, want %s", what, problem.Errors, pointer)
+	}
+}
+
+func TestBadParameters(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	a := s.furnished(t, "Aldermoor")
+
+	t.Run("an unknown parameter is refused by every operation", func(t *testing.T) {
+		for _, operationID := range operationIDs() {
+			op, request := operations()[operationID], a.requestOf(operationID)
+			before := a.tables()
+			for query, name := range map[string]string{
+				"no_such=1": "no_such", "no_such": "no_such", "=1": "", "Limit=1": "Limit", "limit%20=1": "limit ", "organization_id=" + a.ID.String(): "organization_id", "%00=1": "\x00",
+			} {
+				problem := a.raw(t, op, request, query).problem(400, "unknown_parameter")
+				pointsTo(t, operationID+"?"+query, problem, "query:"+name)
+			}
+			a.unchanged(before)
+		}
+	})
+
+	t.Run("a parameter that stands twice is refused", func(t *testing.T) {
+		for operationID, query := range map[string]string{
+			"listPeople": "kind=client&kind=referral", "listTasks": "limit=1&limit=1", "listStaff": "q=a&q=b", "listRuns": "status=queued&status=queued",
+			"listAuditEvents": "action=a&action=a", "listApiTokens": "staff_id=me&staff_id=me", "listRunItems": "kind=task&kind=task",
+		} {
+			name, _, _ := strings.Cut(query, "=")
+			pointsTo(t, query, a.raw(t, operations()[operationID], a.requestOf(operationID), query).problem(400, "invalid_parameter"), "query:"+name)
+		}
+	})
+
+	t.Run("a limit out of range is refused by every list, and the bounds are taken", func(t *testing.T) {
+		lists := 0
+		for _, operationID := range operationIDs() {
+			op, request := operations()[operationID], a.requestOf(operationID)
+			if !slices.Contains(queryNames(op), "limit") {
+				continue
+			}
+			lists++
+			for _, limit := range []string{
+				"0", "-1", "201", "1000000000", "ten", "1.5", "1e2", "", "%2B5", "+5", "05", "%205", "5%20", "0x5", "99999999999999999999", "-99999999999999999999", "null", "1,2", "%D9%A5",
+			} {
+				problem := a.raw(t, op, request, "limit="+limit).problem(400, "invalid_parameter")
+				pointsTo(t, operationID+"?limit="+limit, problem, "query:limit")
+			}
+			a.raw(t, op, request, "limit").problem(400, "invalid_parameter")
+			for _, limit := range []string{"1", "200"} {
+				a.raw(t, op, request, "limit="+limit).must(200)
+			}
+		}
+		if lists < 7 {
+			t.Errorf("found only %d lists", lists)
+		}
+	})
+
+	t.Run("a value that is none of its parameter's is refused, in every query", func(t *testing.T) {
+		for _, operationID := range operationIDs() {
+			op, request := operations()[operationID], a.requestOf(operationID)
+			before := a.tables()
+			for _, parameter := range op.Parameters {
+				if parameter.In != "query" {
+					continue
+				}
+				bad := []string{"", "%00", "%ff", "%zz", "%"}
+				switch schema := parameter.Schema.Value; {
+				case schema.Type.Is("boolean"):
+					bad = append(bad, "yes", "1", "TRUE", "true,false", "null")
+				case schema.Format == "date" || schema.Format == "date-time":
+					bad = append(bad, "2025-02-30", "0000-01-01", "2025-13-01", "2025-1-1", "today", "20250101", "2025-02-30T00:00:00Z", "10000-01-01", "-2025-01-01", "2025-01-01T25:00:00Z")
+				case schema.Type.Is("array") && len(schema.Items.Value.Enum) > 0:
+					bad = append(bad, "no_such", ",", "active,", "%20")
+				}
+				for _, value := range bad {
+					got := a.raw(t, op, request, parameter.Name+"="+value)
+					code := "invalid_parameter"
+					if parameter.Name == "cursor" && value != "" {
+						continue // see the cursors
+					}
+					pointsTo(t, operationID+"?"+parameter.Name+"="+value, got.problem(400, code), "query:"+parameter.Name)
+				}
+			}
+			a.unchanged(before)
+		}
+	})
+
+	t.Run("a malformed UUID is pointed to, in each place that takes one", func(t *testing.T) {
+		id := newID().String()
+		malformed := []string{
+			"x", "0", "null", "-", id[:35], id + "0", strings.ReplaceAll(id, "-", ""), "{" + id + "}", "urn:uuid:" + id, id + "\n", " " + id, id + " ", "g" + id[1:],
+			id[:14] + "X" + id[15:], "ME", "me ", "' OR '1'='1", "%00", "../me", strings.Repeat("a", 300), "٠" + id[1:], id + "\x00",
+		}
+		tried := 0
+		for _, p := range idPlaces() {
+			if p.kind != placeOfID {
+				continue
+			}
+			bases := []ask{a.requestOf(p.operation)}
+			if rows := foreignRows[p.operation]; rows != nil {
+				bases = rows(a)
+			}
+			before := a.tables()
+			for _, base := range bases {
+				for _, value := range malformed {
+					for _, request := range p.put(base, value) {
+						tried++
+						a.malformedAt(t, p, request, value)
+					}
+				}
+			}
+			a.unchanged(before)
+		}
+		if tried < 1500 {
+			t.Errorf("tried only %d", tried)
+		}
+	})
+
+	t.Run("a path that does not exist is not found, whatever stands in it", func(t *testing.T) {
+		for _, path := range []string{
+			"/", "/v1", "/v1/", "/v1/people/", "/v1/people//", "/v1/nothing", "/v1/people/" + a.clientID.String() + "/", "/v1/people/" + a.clientID.String() + "/nothing",
+			"/v1/people/by-external-id/", "/v1/people/by-external-id/a/b", "/V1/people", "/v1/People", "/v1/runs/" + a.runID.String() + "/report.pdf",
+			"/v1//people", "/v1/./people", "/v1/people/..", "/v1/people/%2e%2e/staff", "/%2e%2e/%2e%2e/etc/passwd", "/docs/../../etc/passwd", "/docs/%2e%2e%2fopenapi.yaml",
+		} {
+			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+				got := s.call(t, a.Admin.Token, method, path, nil)
+				if got.Status != 404 && got.Status != 405 && (got.Status != 400 || !strings.HasPrefix(path, "/v1/people/")) {
+					t.Errorf("%s %s: got %d: %.200s", method, path, got.Status, got.Body)
+				}
+				if got.Status != 400 {
+					got.problem(got.Status, map[int]string{404: "not_found", 405: "method_not_allowed"}[got.Status])
+				}
+			}
+		}
+	})
+
+	t.Run("an external id is whatever it is, however it is written", func(t *testing.T) {
+		for i, external := range []string{
+			"50%", "50%25", "%41", "a/b", "ü", "u\u0308", "..", ".", "a,b", "a b", "a+b", "a;b=c", "a?b", "a#b", "'quoted'", `"double"`, "\\", "{external_id}", "%", "🦄",
+			"by-external-id", "a&b=c", "|", strings.Repeat("ä", 200), "\t", "~", "null", "0", "\u202e", "a\u00a0b",
+		} {
+			if strings.TrimSpace(external) == "" {
+				continue
+			}
+			request := inPath("external_id", external).sending(object{"kind": "client", "first_name": "Ada", "last_name": fmt.Sprint("Number ", i)})
+			for _, status := range []int{201, 200} {
+				person := decode[api.Person](s.ask(t, a.Admin.Token, "upsertPersonByExternalId", request).must(status))
+				if got, _ := person.ExternalID.Get(); got != external {
+					t.Errorf("%q became %q", external, got)
+				}
+			}
+			found := decode[api.PersonPage](s.call(t, a.Admin.Token, "GET", "/v1/people?external_id="+url.QueryEscape(external), nil).must(200))
+			if len(found.Items) != 1 || found.Items[0].LastName != fmt.Sprint("Number ", i) {
+				t.Errorf("%q is not found: %+v", external, found.Items)
+			}
+		}
+		for _, path := range []string{"%", "%zz", "%C3%28", "%00", "a%00b", "%20", "%ff", strings.Repeat("a", 201), "%ED%A0%80"} {
+			target := "/v1/people/by-external-id/" + path
+			request := newRequest(t, s.URL, a.Admin.Token, "PUT", "/v1/people", object{"kind": "client", "first_name": "Ada", "last_name": "Byron"}, nil)
+			if got := s.onTheWire(t, request, target); got != 400 {
+				t.Errorf("%s: got %d", target, got)
+			}
+		}
+	})
+}
+
+// malformedAt holds the answer to a request that has a malformed id.
+func (a *tenant) malformedAt(t *testing.T, p place, request ask, value string) {
+	t.Helper()
+	got := a.service.ask(t, a.Admin.Token, p.operation, request)
+	if p.in == "path" && strings.Contains(value, "/") && got.Status == 404 {
+		return // another path
+	}
+	if got.Status != 400 {
+		t.Errorf("%s: %q is answered %d: %.300s", p, value, got.Status, got.Body)
+		return
+	}
+	problem := decode[api.Problem](got)
+	want, code := p.in+":"+p.name, "invalid_parameter"
+	if p.in == "body" {
+		want, code = plainPointer(p.name), "invalid_request"
+	}
+	if problem.Code != code || len(problem.Errors) == 0 || !strings.HasPrefix(problem.Errors[0].Pointer, want) {
+		t.Errorf("%s: %q: got %s at %+v, want %s at %s", p, value, problem.Code, problem.Errors, code, want)
+	}
+}
+
+// plainPointer is the pointer of a place up to its list, without the branches of unions.
+func plainPointer(name string) string {
+	for {
+		before, rest, found := strings.Cut(name, "[")
+		if !found {
+			break
+		}
+		_, after, _ := strings.Cut(rest, "]")
+		name = before + after
+	}
+	return strings.TrimSuffix(name, "*")
+}
+
+func queryNames(op operation) []string {
+	var names []string
+	for _, parameter := range op.Parameters {
+		if parameter.In == "query" {
+			names = append(names, parameter.Name)
+		}
+	}
+	return names
+}
