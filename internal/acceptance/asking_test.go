@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,11 +15,14 @@ import (
 
 	"handover/api"
 	"handover/internal/domain"
+	"handover/internal/invariants"
 )
 
-// rule runs the test of a rule, beside others, in an organization of its own.
+// rule runs the test of a rule, beside others, in an organization of its own. When all of them have ended, everything in
+// the database must be as the runs in it say.
 func (s *service) rule(t *testing.T, name string, test func(t *testing.T, w *world)) {
 	t.Helper()
+	s.checked.Do(func() { t.Cleanup(func() { s.invariant(t, invariants.Options{}) }) })
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		test(t, s.organization(t))
@@ -268,4 +272,16 @@ func together[T any](n int, work func(i int) T) []T {
 	}
 	workers.Wait()
 	return results
+}
+
+// invariant fails the test unless everything in the database is as the runs in it say.
+func (s *service) invariant(t testing.TB, options invariants.Options) {
+	t.Helper()
+	violations, err := invariants.Check(context.WithoutCancel(t.Context()), s.DB.SQL, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, violation := range violations {
+		t.Error(violation)
+	}
 }

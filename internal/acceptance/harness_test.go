@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,9 +31,10 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 
 // service is the whole program on a database of its own, but for the command line.
 type service struct {
-	URL string
-	DB  *testdb.DB
-	app *app.App
+	URL     string
+	DB      *testdb.DB
+	app     *app.App
+	checked sync.Once // rule has seen to it that the invariants are checked
 }
 
 // serviceOption changes how a service is started.
