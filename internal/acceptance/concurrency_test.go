@@ -1,0 +1,197 @@
+package acceptance
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/api"
+	"handover/internal/invariants"
+)
+
+// crowdedFor is how long changes are thrown at the same people.
+const crowdedFor = 4 * time.Second
+
+// Changes of overlapping people, their ids shuffled, together with edits of single tasks, asynchronous runs and
+// deactivations. Whatever comes through, the end is that of some order of it: the invariants carry every run out once more.
+func TestOverlappingChanges(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	w := s.organization(t)
+	bystander := s.organization(t)
+	bystander.task(bystander.person("client", bystander.Admin), bystander.Admin)
+	var staff []member
+	for range 6 {
+		staff = append(staff, w.member("member"))
+	}
+	var persons, tasks []uuid.UUID
+	for i := range 40 {
+		person := w.person("client", staff[i%len(staff)], staff[(i+1)%len(staff)])
+		persons = append(persons, person)
+		for j := range 3 {
+			tasks = append(tasks, w.task(person, staff[(i+j)%len(staff)]))
+		}
+	}
+	before, err := invariants.Take(t.Context(), s.DB.SQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var counting sync.Mutex
+	counts := map[string]int{}
+	var acknowledged []invariants.Acknowledged
+	note := func(got answer) {
+		counting.Lock()
+		defer counting.Unlock()
+		what := fmt.Sprint(got.Status)
+		if got.Status >= 400 {
+			what += " " + decode[api.Problem](got).Code
+		}
+		counts[what]++
+		if got.Status == 200 || got.Status == 202 {
+			if run := decode[api.Run](got); run.Kind != "" { // no task
+				acknowledged = append(acknowledged, invariants.Acknowledged{Organization: w.ID, Run: run.ID.MustGet(), Succeeded: got.Status == 200})
+			}
+		}
+		switch what {
+		case "200", "202", "409 existing_assignments", "422 no_remaining_staff", "412 precondition_failed":
+		default:
+			t.Errorf("got %d: %s", got.Status, got.Body)
+		}
+	}
+	deadline := time.Now().Add(crowdedFor)
+	together(8, func(i int) struct{} {
+		random := rand.New(rand.NewPCG(uint64(i), 7))
+		for time.Now().Before(deadline) && !t.Failed() {
+			if i >= 6 {
+				note(editTask(w, random, tasks, staff))
+				continue
+			}
+			var headers []header
+			if random.IntN(8) == 0 {
+				headers = []header{async}
+			}
+			some := pick(random, persons, 1+random.IntN(len(persons)))
+			note(w.as(w.Admin, "POST", "/v1/manage-assignments", wish(people(some...), anyChange(random, staff)), headers...))
+		}
+		return struct{}{}
+	})
+	eventually(t, "all runs end", func() bool {
+		return w.count(`SELECT count(*) FROM runs WHERE organization_id = $1 AND status IN ('queued', 'running')`, w.ID) == 0
+	})
+	t.Logf("answers: %v", counts)
+	if counts["200"] < 20 {
+		t.Errorf("hardly anything came through: %v", counts)
+	}
+	s.invariant(t, invariants.Options{Before: before, Changed: []uuid.UUID{w.ID}, Acknowledged: acknowledged})
+}
+
+// pick takes n of the ids, in any order.
+func pick(random *rand.Rand, ids []uuid.UUID, n int) []uuid.UUID {
+	shuffled := slices.Clone(ids)
+	random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	return shuffled[:n]
+}
+
+// anyChange draws a change.
+func anyChange(random *rand.Rand, staff []member) object {
+	oneOf := func(values ...string) string { return values[random.IntN(len(values))] }
+	ids := make([]uuid.UUID, 0, 2)
+	for range 1 + random.IntN(2) {
+		ids = append(ids, staff[random.IntN(len(staff))].ID)
+	}
+	switch kind := oneOf("assign", "add", "replace", "replace", "remove", "remove"); kind {
+	case "assign":
+		return change(kind, object{"staff_ids": ids})
+	case "remove":
+		fields := object{"task_policy": oneOf("unassign", "reassign_to_remaining"), "when_no_staff_remain": oneOf("reject", "unassign"), "staff_ids": ids}
+		if random.IntN(4) == 0 {
+			delete(fields, "staff_ids")
+			fields["all_staff"] = true
+		}
+		return change(kind, fields)
+	default:
+		return change(kind, object{"staff_ids": ids, "task_policy": oneOf("keep", "add_new_staff", "reassign_all"), "task_scope": oneOf("team", "assigned", "all")})
+	}
+}
+
+// editTask changes the assignees of a task that was read before.
+func editTask(w *world, random *rand.Rand, tasks []uuid.UUID, staff []member) answer {
+	path := "/v1/tasks/" + tasks[random.IntN(len(tasks))].String()
+	read := w.get(w.Admin, path).must(200)
+	return w.as(w.Admin, "PATCH", path, object{"assignee_ids": idsOf(staff[random.IntN(len(staff))])}, header{"If-Match", read.Header.Get("ETag")})
+}
+
+func TestTwoEditors(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+
+	s.rule(t, "of two edits of one version exactly one comes through, fifty times", func(t *testing.T, w *world) {
+		colleague := w.member("member")
+		task := w.task(w.person("client"))
+		template := "/v1/intake-template"
+		for round := range 50 {
+			for _, edit := range []struct {
+				method, path string
+				body         func(i int) object
+			}{
+				{"PATCH", "/v1/tasks/" + task.String(), func(i int) object { return object{"title": fmt.Sprintf("Round %d of %d", round, i)} }},
+				{"PATCH", "/v1/staff/" + colleague.ID.String(), func(i int) object { return object{"first_name": fmt.Sprintf("Round %d of %d", round, i)} }},
+				{"PUT", template, func(i int) object {
+					return object{"tasks": []object{intake(fmt.Sprintf("Round %d of %d", round, i), "", 1)}}
+				}},
+			} {
+				read := w.get(w.Admin, edit.path).must(200)
+				answers := together(2, func(i int) answer {
+					return w.as(w.Admin, edit.method, edit.path, edit.body(i), header{"If-Match", read.Header.Get("ETag")})
+				})
+				won := slices.IndexFunc(answers, func(got answer) bool { return got.Status == 200 })
+				if won < 0 {
+					t.Fatalf("%s: nobody came through: %s", edit.path, answers[0].Body)
+				}
+				answers[1-won].problem(412, "precondition_failed")
+				now := w.get(w.Admin, edit.path).must(200)
+				if string(now.Body) != string(answers[won].Body) || now.Header.Get("ETag") != answers[won].Header.Get("ETag") {
+					t.Fatalf("%s: the winner got %s, and it is %s", edit.path, answers[won].Body, now.Body)
+				}
+			}
+		}
+		if events := len(w.listed(w.Admin, "/v1/audit-events?subject_id="+task.String())); events != 50 {
+			t.Errorf("%d edits were recorded", events)
+		}
+	})
+
+	s.rule(t, "of two who write the same, or who use *, both come through", func(_ *testing.T, w *world) {
+		task := "/v1/tasks/" + w.task(w.person("client")).String()
+		for _, got := range together(4, func(i int) answer {
+			return w.as(w.Admin, "PATCH", task, object{"title": fmt.Sprint(i)}, header{"If-Match", "*"})
+		}) {
+			got.must(200)
+		}
+	})
+
+	s.rule(t, "of two administrators who deactivate each other one stays", func(t *testing.T, w *world) {
+		for range 10 {
+			other := w.member("administrator")
+			pair := []member{w.Admin, other}
+			answers := together(2, func(i int) answer {
+				return w.as(pair[i], "POST", "/v1/staff/"+pair[1-i].ID.String()+"/deactivate", nil)
+			})
+			active := w.ids(`SELECT id FROM staff WHERE organization_id = $1 AND role = 'administrator' AND status = 'active'`, w.ID)
+			if len(active) != 1 {
+				t.Fatalf("%d administrators are left: %s, %s", len(active), answers[0].Body, answers[1].Body)
+			}
+			for _, got := range answers {
+				if got.Status >= 500 {
+					t.Errorf("got %d: %s", got.Status, got.Body)
+				}
+			}
+			w.Admin = pair[slices.IndexFunc(pair, func(m member) bool { return m.ID == active[0] })]
+		}
+	})
+}
