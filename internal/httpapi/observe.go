@@ -110,7 +110,7 @@ func isRefusal(err error) bool {
 func (s *server) log(c echo.Context, exchange *exchange, status int, duration time.Duration) {
 	attributes := []slog.Attr{
 		slog.String("method", c.Request().Method), slog.String("route", c.Path()), slog.String("operation", exchange.operationID()),
-		slog.Int("status", status), slog.Duration("duration", duration), slog.Int64("bytes", c.Response().Size),
+		slog.Int("status", status), slog.Float64("duration_ms", float64(duration.Microseconds())/1000), slog.Int64("bytes", c.Response().Size),
 		slog.String("request_id", exchange.id),
 	}
 	if exchange.caller.StaffID != uuid.Nil {

@@ -27,7 +27,7 @@ type Queue struct {
 
 // NewQueue makes a queue that only inserts.
 func NewQueue(db *sql.DB, log *slog.Logger) (*Queue, error) {
-	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{Schema: Schema, Logger: log})
+	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{Schema: Schema, Logger: warnings(log)})
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
@@ -65,7 +65,7 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, log *slog.Logg
 	river.AddWorker(workers, &runWorker{app: application, background: background, log: log})
 	river.AddWorker(workers, &sweepWorker{app: application})
 	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{
-		Schema: Schema, Logger: log, Workers: workers,
+		Schema: Schema, Logger: warnings(log), Workers: workers,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: runsAtOnce}},
 		FetchPollInterval:    pollEvery,
 		FetchCooldown:        pollEvery / 2,
@@ -152,3 +152,18 @@ type sweepWorker struct {
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
 	return w.app.SweepExpired(ctx)
 }
+
+// warnings keeps what River tells of itself in passing out of the log.
+func warnings(log *slog.Logger) *slog.Logger { return slog.New(atLeastWarn{log.Handler()}) }
+
+type atLeastWarn struct{ slog.Handler }
+
+func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
+func (h atLeastWarn) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return atLeastWarn{h.Handler.WithAttrs(attributes)}
+}
+
+func (h atLeastWarn) WithGroup(name string) slog.Handler { return atLeastWarn{h.Handler.WithGroup(name)} }

@@ -1,0 +1,72 @@
+package acceptance
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"handover/api"
+	"handover/internal/app"
+	"handover/internal/demo"
+)
+
+// Every example of a request in the contract really runs against the demo, one after the other, as a reader of the
+// documentation would try them; so does every operation that takes no body.
+func TestExamplesOfTheContractRunAgainstTheDemo(t *testing.T) {
+	t.Parallel()
+	spec, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t)
+	tokens, err := demo.Load(t.Context(), s.DB.SQL, time.Now(), demo.Tokens{}, app.NewTokenText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete} {
+		for _, path := range spec.Paths.InMatchingOrder() {
+			operation := spec.Paths.Find(path).GetOperation(method)
+			if operation == nil {
+				continue
+			}
+			t.Run(operation.OperationID, func(t *testing.T) {
+				for _, body := range requestExamples(operation) {
+					got := s.call(t, tokens.Admin, method, examplePath(t, path, operation), body, header{"If-Match", "*"})
+					if got.Status >= http.StatusMultipleChoices {
+						t.Errorf("%s %s: got %d: %s\n%v", method, path, got.Status, got.Body, body)
+					}
+				}
+			})
+		}
+	}
+}
+
+// requestExamples are the bodies of an operation's examples; one nil where it takes none.
+func requestExamples(operation *openapi3.Operation) []any {
+	if operation.RequestBody == nil {
+		return []any{nil}
+	}
+	var bodies []any
+	for _, example := range operation.RequestBody.Value.Content["application/json"].Examples {
+		bodies = append(bodies, example.Value.Value)
+	}
+	return bodies
+}
+
+func examplePath(t *testing.T, path string, operation *openapi3.Operation) string {
+	t.Helper()
+	for _, parameter := range operation.Parameters {
+		if parameter.Value.In != "path" {
+			continue
+		}
+		example, ok := parameter.Value.Example.(string)
+		if !ok {
+			t.Fatalf("the path parameter %s has no example", parameter.Value.Name)
+		}
+		path = strings.ReplaceAll(path, "{"+parameter.Value.Name+"}", example)
+	}
+	return path
+}
