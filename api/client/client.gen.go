@@ -3091,7 +3091,8 @@ type ClientInterface interface {
 	// GetRunReportCSV Download the report of a run as CSV
 	//
 	// All items of the run, one a line, in UTF-8, with a header line:
-	// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,after_staff_ids`. Several staff ids are separated by `|`.
+	// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,before_staff,after_staff_ids,after_staff`. Several staff
+	// ids in a cell are separated by `|`, their names by `; `.
 	// A cell that a spreadsheet could take for a formula begins with an apostrophe.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -4139,7 +4140,8 @@ func (c *Client) ListRunItems(ctx context.Context, runID RunID, params *ListRunI
 // GetRunReportCSV Download the report of a run as CSV
 //
 // All items of the run, one a line, in UTF-8, with a header line:
-// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,after_staff_ids`. Several staff ids are separated by `|`.
+// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,before_staff,after_staff_ids,after_staff`. Several staff
+// ids in a cell are separated by `|`, their names by `; `.
 // A cell that a spreadsheet could take for a formula begins with an apostrophe.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -7787,7 +7789,8 @@ type ClientWithResponsesInterface interface {
 	// GetRunReportCSVWithResponse Download the report of a run as CSV
 	//
 	// All items of the run, one a line, in UTF-8, with a header line:
-	// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,after_staff_ids`. Several staff ids are separated by `|`.
+	// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,before_staff,after_staff_ids,after_staff`. Several staff
+	// ids in a cell are separated by `|`, their names by `; `.
 	// A cell that a spreadsheet could take for a formula begins with an apostrophe.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -10447,7 +10450,8 @@ func (c *ClientWithResponses) ListRunItemsWithResponse(ctx context.Context, runI
 // GetRunReportCSVWithResponse Download the report of a run as CSV
 //
 // All items of the run, one a line, in UTF-8, with a header line:
-// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,after_staff_ids`. Several staff ids are separated by `|`.
+// `kind,item_id,external_id,label,outcome,reason,before_staff_ids,before_staff,after_staff_ids,after_staff`. Several staff
+// ids in a cell are separated by `|`, their names by `; `.
 // A cell that a spreadsheet could take for a formula begins with an apostrophe.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).

@@ -20,7 +20,7 @@ func (h *handlers) ListAuditEvents(ctx context.Context, request api.ListAuditEve
 	}
 	filter := domain.AuditFilter{
 		StaffIDs: allOf(params.StaffID, staffID(caller)), SubjectKinds: valueOr(params.SubjectKind, nil), SubjectID: params.SubjectID,
-		RunID: params.RunID, Actions: valueOr(params.Action, nil), From: params.From, To: params.To,
+		RunID: params.RunID, Actions: valueOr(params.Action, nil), From: kept(params.From), To: kept(params.To),
 	}
 	events, err := h.app.AuditEvents(ctx, caller, filter, domain.Page{After: after, Limit: limitOf(params.Limit)}, valueOr(params.IncludeTotal, false))
 	if err != nil {

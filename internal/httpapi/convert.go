@@ -44,6 +44,14 @@ func setNullable[T any](into **T, sent nullable.Nullable[T]) {
 	}
 }
 
+// kept is an instant as it is kept: in UTC, to the microsecond. What was sent may be of any zone and any precision.
+func kept(instant *time.Time) *time.Time {
+	if instant == nil {
+		return nil
+	}
+	return new(instant.UTC().Truncate(time.Microsecond))
+}
+
 func valueOr[T any](value *T, otherwise T) T {
 	if value == nil {
 		return otherwise

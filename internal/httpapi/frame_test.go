@@ -441,7 +441,7 @@ func TestLog(t *testing.T) {
 		lines := f.log.lines(t)
 		require.Len(t, lines, before+1)
 		line := lines[before]
-		assert.NotEmpty(t, line["duration"])
+		assert.NotEmpty(t, line["duration_ms"])
 		for name, want := range map[string]any{
 			"method": "GET", "route": "/v1/tasks", "operation": "listTasks", "status": 200.0, "level": "INFO",
 			"organization_id": uuid.UUID(callers[goodToken].Organization).String(), "staff_id": callers[goodToken].StaffID.String(),

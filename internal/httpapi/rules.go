@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding"
 	"fmt"
 	"regexp"
 	"slices"
@@ -209,21 +208,23 @@ func (r *rule) wrongFormat() *fault {
 	return &fault{domain.CodeWrongFormat, "Does not have the right form."}
 }
 
+// lastYear is the last that RFC 3339 can write.
+const lastYear = 9999
+
 // wellFormed checks what a pattern cannot: that a day is one of the calendar.
 func wellFormed(format, text string) bool {
-	var into encoding.TextUnmarshaler
 	switch format {
 	case "uuid":
-		into = new(uuid.UUID)
+		return new(uuid.UUID).UnmarshalText([]byte(text)) == nil
 	case "date":
 		_, err := time.Parse(time.DateOnly, text)
 		return err == nil
 	case "date-time":
-		into = new(time.Time)
+		var instant time.Time
+		return instant.UnmarshalText([]byte(text)) == nil && instant.UTC().Year() <= lastYear // which 9999-12-31T23:00:00-01:00 is not
 	default:
 		return true
 	}
-	return into.UnmarshalText([]byte(text)) == nil
 }
 
 // checkNumber tells what is wrong with the size of a number.

@@ -37,7 +37,7 @@ func (h *handlers) GetAPIToken(ctx context.Context, request api.GetAPITokenReque
 // CreateAPIToken makes a token; its text is in this answer and nowhere else.
 func (h *handlers) CreateAPIToken(ctx context.Context, request api.CreateAPITokenRequestObject) (api.CreateAPITokenResponseObject, error) {
 	caller, body := callerOf(ctx), request.Body
-	wanted := app.NewAPIToken{StaffID: caller.StaffID, Token: app.APIToken{Name: body.Name, Scopes: scopeSet(pointerOf(body.Scopes)), ExpiresAt: pointerOf(body.ExpiresAt)}}
+	wanted := app.NewAPIToken{StaffID: caller.StaffID, Token: app.APIToken{Name: body.Name, Scopes: scopeSet(pointerOf(body.Scopes)), ExpiresAt: kept(pointerOf(body.ExpiresAt))}}
 	if body.StaffID != nil {
 		wanted.StaffID = staffID(caller)(*body.StaffID)
 	}

@@ -166,4 +166,6 @@ func (h atLeastWarn) WithAttrs(attributes []slog.Attr) slog.Handler {
 	return atLeastWarn{h.Handler.WithAttrs(attributes)}
 }
 
-func (h atLeastWarn) WithGroup(name string) slog.Handler { return atLeastWarn{h.Handler.WithGroup(name)} }
+func (h atLeastWarn) WithGroup(name string) slog.Handler {
+	return atLeastWarn{h.Handler.WithGroup(name)}
+}
