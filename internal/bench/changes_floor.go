@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// script is a change written by hand, as a good administrator of databases would: nothing but sets, no row leaves the
+// database.
+type script struct {
+	schema string
+	begin  func(context.Context, *sql.DB, string, func(*sql.Tx) error) error
+	steps  []step
+}
+
+type step struct {
+	what      string
+	statement string
+	values    []value // of its parameters
+}
+
+// value is something that steps speak of.
+type value int
+
+const (
+	organization value = iota
+	selection
+	takingOver // the staff
+	run
+	asking
+	people // how many
+)
+
+// idNow makes ids of version 7, as the service's are: what is made later sorts later.
+const idNow = `
+	CREATE OR REPLACE FUNCTION bench.id_now() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+		SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+			PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+	$$;
+	GRANT USAGE ON SCHEMA bench TO handover_service;
+	GRANT EXECUTE ON FUNCTION bench.id_now() TO handover_service`
+
+// ownTables works on the service's tables, with their keys, indexes and policies in force.
+var ownTables = script{schema: "", begin: bareTransaction, steps: []step{
+	{"lock people", `SELECT count(*) FROM (
+		SELECT p.id FROM selection_people c JOIN people p ON p.organization_id = c.organization_id AND p.id = c.person_id
+		WHERE c.organization_id = $1 AND c.selection_id = $2 ORDER BY p.id FOR NO KEY UPDATE OF p) locked`, []value{organization, selection}},
+	{"lock tasks", `SELECT count(*) FROM (
+		SELECT t.id FROM selection_people c JOIN tasks t ON t.organization_id = c.organization_id AND t.person_id = c.person_id
+		WHERE c.organization_id = $1 AND c.selection_id = $2 AND t.status IN ('open', 'in_progress') ORDER BY t.id FOR NO KEY UPDATE OF t) locked`, []value{organization, selection}},
+	{"save run", `INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals)
+		VALUES ($1, $2, 'manage_assignments', 'succeeded', $3, now(), now(), clock_timestamp(), jsonb_build_object('staff_ids', to_jsonb($4::uuid[])), '{}')`,
+		[]value{organization, run, asking, takingOver}},
+	{"save progress", `INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $3, $3)`, []value{organization, run, people}},
+	{"change", `
+		WITH person AS MATERIALIZED (
+			SELECT c.person_id AS id, coalesce(array_agg(a.staff_id ORDER BY a.staff_id) FILTER (WHERE a.staff_id IS NOT NULL), '{}') AS before
+			FROM selection_people c LEFT JOIN assignments a ON a.organization_id = c.organization_id AND a.person_id = c.person_id
+			WHERE c.organization_id = $1 AND c.selection_id = $2 GROUP BY c.person_id
+		), task AS MATERIALIZED (
+			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team
+			FROM person
+			JOIN tasks t ON t.organization_id = $1 AND t.person_id = person.id AND t.status IN ('open', 'in_progress')
+			JOIN task_assignees h ON h.organization_id = t.organization_id AND h.task_id = t.id
+			GROUP BY t.id, person.before
+			HAVING bool_or(h.staff_id = ANY (person.before))
+		), item AS MATERIALIZED (
+			SELECT row_number() OVER () AS position, kind, id, before, after
+			FROM (
+				SELECT 'person' AS kind, id, before, $3::uuid[] AS after FROM person
+				UNION ALL
+				SELECT 'task', id, before, CASE WHEN before <@ team THEN $3::uuid[] ELSE
+					(SELECT array_agg(DISTINCT s ORDER BY s) FROM unnest(before || $3::uuid[]) s WHERE s = ANY ($3) OR s <> ALL (team)) END
+				FROM task) planned
+			WHERE before IS DISTINCT FROM after
+		), left_people AS (
+			DELETE FROM assignments a USING item
+			WHERE item.kind = 'person' AND a.organization_id = $1 AND a.person_id = item.id AND a.staff_id <> ALL (item.after)
+		), got_people AS (
+			INSERT INTO assignments (organization_id, person_id, staff_id)
+			SELECT $1, item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'person' AND s <> ALL (item.before)
+		), left_tasks AS (
+			DELETE FROM task_assignees h USING item
+			WHERE item.kind = 'task' AND h.organization_id = $1 AND h.task_id = item.id AND h.staff_id <> ALL (item.after)
+		), got_tasks AS (
+			INSERT INTO task_assignees (organization_id, task_id, staff_id)
+			SELECT $1, item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'task' AND s <> ALL (item.before)
+		), recorded AS (
+			INSERT INTO run_items (organization_id, run_id, position, kind, item_id, outcome, before_staff_ids, after_staff_ids)
+			SELECT $1, $4, position, kind, id, 'changed', before, after FROM item
+		)
+		INSERT INTO audit_events (organization_id, id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, before, after)
+		SELECT $1, bench.id_now(), now(), $5, 'manage_assignments', kind, id, $4, 'bench',
+			jsonb_build_object('staff_ids', to_jsonb(before)), jsonb_build_object('staff_ids', to_jsonb(after))
+		FROM item`, []value{organization, selection, takingOver, run, asking}},
+}}
+
+// bareTables works on copies without organizations, foreign keys, policies, and indexes that this work does not need.
+var bareTables = script{schema: "bare.", begin: plainTransaction, steps: []step{
+	{"lock people", `SELECT count(*) FROM (
+		SELECT p.id FROM bare.selection_people c JOIN bare.people p ON p.id = c.person_id
+		WHERE c.selection_id = $1 ORDER BY p.id FOR NO KEY UPDATE OF p) locked`, []value{selection}},
+	{"lock tasks", `SELECT count(*) FROM (
+		SELECT t.id FROM bare.selection_people c JOIN bare.tasks t ON t.person_id = c.person_id
+		WHERE c.selection_id = $1 AND t.status IN ('open', 'in_progress') ORDER BY t.id FOR NO KEY UPDATE OF t) locked`, []value{selection}},
+	{"save run", `INSERT INTO bare.runs (id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals)
+		VALUES ($1, 'manage_assignments', 'succeeded', $2, now(), now(), clock_timestamp(), jsonb_build_object('staff_ids', to_jsonb($3::uuid[])), '{}')`,
+		[]value{run, asking, takingOver}},
+	{"change", `
+		WITH person AS MATERIALIZED (
+			SELECT c.person_id AS id, coalesce(array_agg(a.staff_id ORDER BY a.staff_id) FILTER (WHERE a.staff_id IS NOT NULL), '{}') AS before
+			FROM bare.selection_people c LEFT JOIN bare.assignments a ON a.person_id = c.person_id
+			WHERE c.selection_id = $1 GROUP BY c.person_id
+		), task AS MATERIALIZED (
+			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team
+			FROM person
+			JOIN bare.tasks t ON t.person_id = person.id AND t.status IN ('open', 'in_progress')
+			JOIN bare.task_assignees h ON h.task_id = t.id
+			GROUP BY t.id, person.before
+			HAVING bool_or(h.staff_id = ANY (person.before))
+		), item AS MATERIALIZED (
+			SELECT row_number() OVER () AS position, kind, id, before, after
+			FROM (
+				SELECT 'person' AS kind, id, before, $2::uuid[] AS after FROM person
+				UNION ALL
+				SELECT 'task', id, before, CASE WHEN before <@ team THEN $2::uuid[] ELSE
+					(SELECT array_agg(DISTINCT s ORDER BY s) FROM unnest(before || $2::uuid[]) s WHERE s = ANY ($2) OR s <> ALL (team)) END
+				FROM task) planned
+			WHERE before IS DISTINCT FROM after
+		), left_people AS (
+			DELETE FROM bare.assignments a USING item WHERE item.kind = 'person' AND a.person_id = item.id AND a.staff_id <> ALL (item.after)
+		), got_people AS (
+			INSERT INTO bare.assignments (person_id, staff_id)
+			SELECT item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'person' AND s <> ALL (item.before)
+		), left_tasks AS (
+			DELETE FROM bare.task_assignees h USING item WHERE item.kind = 'task' AND h.task_id = item.id AND h.staff_id <> ALL (item.after)
+		), got_tasks AS (
+			INSERT INTO bare.task_assignees (task_id, staff_id)
+			SELECT item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'task' AND s <> ALL (item.before)
+		), recorded AS (
+			INSERT INTO bare.run_items (run_id, position, kind, item_id, outcome, before_staff_ids, after_staff_ids)
+			SELECT $3, position, kind, id, 'changed', before, after FROM item
+		)
+		INSERT INTO bare.audit_events (id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, before, after)
+		SELECT bench.id_now(), now(), $4, 'manage_assignments', kind, id, $3, 'bench',
+			jsonb_build_object('staff_ids', to_jsonb(before)), jsonb_build_object('staff_ids', to_jsonb(after))
+		FROM item`, []value{selection, takingOver, run, asking}},
+}}
+
+func plainTransaction(ctx context.Context, db *sql.DB, _ string, work func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	if err := work(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// makeBareTables copies what a change touches to tables that cost as little as tables can.
+func makeBareTables(ctx context.Context, b *bench) error {
+	if _, err := b.database.owner.ExecContext(ctx, idNow); err != nil {
+		return fmt.Errorf("make a function for ids: %w", err)
+	}
+	own := "'" + b.world.organization + "'"
+	statements := []string{
+		`DROP SCHEMA IF EXISTS bare CASCADE`,
+		`CREATE SCHEMA bare`,
+		`CREATE TABLE bare.people AS SELECT id, kind, status, first_name, last_name, email, phone, created_at, updated_at FROM people WHERE organization_id = ` + own + ` ORDER BY id`,
+		`CREATE TABLE bare.tasks AS SELECT id, title, details, status, due_on, person_id, matter_id, created_at, updated_at FROM tasks WHERE organization_id = ` + own + ` ORDER BY id`,
+		`CREATE TABLE bare.assignments AS SELECT person_id, staff_id FROM assignments WHERE organization_id = ` + own + ` ORDER BY person_id, staff_id`,
+		`CREATE TABLE bare.task_assignees AS SELECT task_id, staff_id FROM task_assignees WHERE organization_id = ` + own + ` ORDER BY task_id, staff_id`,
+		// Each selection is saved again for its pair, with whoever has the people: a view shows them as they are.
+		`CREATE VIEW bare.selection_people AS SELECT selection_id, person_id FROM public.selection_people WHERE organization_id = ` + own,
+		`CREATE TABLE bare.runs AS SELECT id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals FROM runs WHERE false`,
+		`CREATE TABLE bare.run_items AS SELECT run_id, position, kind, item_id, outcome, reason, before_staff_ids, after_staff_ids FROM run_items WHERE false`,
+		`CREATE TABLE bare.audit_events AS SELECT id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, reason, before, after FROM audit_events WHERE false`,
+		`ALTER TABLE bare.people ADD PRIMARY KEY (id)`,
+		`ALTER TABLE bare.tasks ADD PRIMARY KEY (id)`,
+		`ALTER TABLE bare.assignments ADD PRIMARY KEY (person_id, staff_id)`,
+		`ALTER TABLE bare.task_assignees ADD PRIMARY KEY (task_id, staff_id)`,
+		`ALTER TABLE bare.runs ADD PRIMARY KEY (id)`,
+		`ALTER TABLE bare.run_items ADD PRIMARY KEY (run_id, position)`,
+		`ALTER TABLE bare.audit_events ADD PRIMARY KEY (id)`,
+		`CREATE INDEX ON bare.tasks (person_id)`,
+		`VACUUM ANALYZE bare.people`, `VACUUM ANALYZE bare.tasks`, `VACUUM ANALYZE bare.assignments`, `VACUUM ANALYZE bare.task_assignees`,
+	}
+	for _, statement := range statements {
+		if _, err := b.database.owner.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make bare tables: %w", err)
+		}
+	}
+	b.say("copied to bare tables")
+	return nil
+}
