@@ -75,7 +75,14 @@ func Check(ctx context.Context, db *sqlx.DB, options Options) ([]Violation, erro
 	return check(ctx, tx, options)
 }
 
+// planning makes plans that are good for any size: after a change of many rows statistics may be those of empty tables,
+// and loops over an index then take hours.
+const planning = `SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`
+
 func check(ctx context.Context, tx *sqlx.Tx, options Options) ([]Violation, error) {
+	if _, err := tx.ExecContext(ctx, planning); err != nil {
+		return nil, fmt.Errorf("choose plans: %w", err)
+	}
 	found, err := checkRuns(ctx, tx)
 	if err != nil {
 		return nil, err

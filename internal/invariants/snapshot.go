@@ -57,6 +57,9 @@ func Take(ctx context.Context, db *sqlx.DB) (*Snapshot, error) {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
+	if _, err := tx.ExecContext(ctx, planning); err != nil {
+		return nil, fmt.Errorf("choose plans: %w", err)
+	}
 	return take(ctx, tx)
 }
 
@@ -83,7 +86,7 @@ func take(ctx context.Context, tx *sqlx.Tx) (*Snapshot, error) {
 	return s, nil
 }
 
-// readTables hashes every table that has an organization, whichever there are. When a token was last used is no change.
+// readTables hashes every table that has an organization, whichever there are.
 func (s *Snapshot) readTables(ctx context.Context, tx *sqlx.Tx) error {
 	var tables []string
 	if err := tx.SelectContext(ctx, &tables, `
@@ -91,9 +94,12 @@ func (s *Snapshot) readTables(ctx context.Context, tx *sqlx.Tx) error {
 		return err
 	}
 	for _, table := range tables {
+		hash := "hash_record_extended(t, 0)"
+		if table == "api_tokens" { // when a token was last used is no change
+			hash = "hashtextextended((to_jsonb(t) - 'last_used_at')::text, 0)"
+		}
 		err := each(ctx, tx, fmt.Sprintf(`
-			SELECT organization_id, count(*) || '/' || sum(hashtextextended((to_jsonb(t) - 'last_used_at')::text, 0)::numeric)
-			FROM %s t GROUP BY organization_id`, table), func(rows *sqlx.Rows) error {
+			SELECT organization_id, count(*) || '/' || bit_xor(%s) FROM %s t GROUP BY organization_id`, hash, table), func(rows *sqlx.Rows) error {
 			at := tableKey{table: table}
 			var hash string
 			if err := rows.Scan(&at.organization, &hash); err != nil {
@@ -106,7 +112,7 @@ func (s *Snapshot) readTables(ctx context.Context, tx *sqlx.Tx) error {
 			return err
 		}
 	}
-	return each(ctx, tx, `SELECT id, hashtextextended(o::text, 0)::text FROM organizations o`, func(rows *sqlx.Rows) error {
+	return each(ctx, tx, `SELECT id, hash_record_extended(o, 0)::text FROM organizations o`, func(rows *sqlx.Rows) error {
 		at := tableKey{table: "organizations"}
 		var hash string
 		if err := rows.Scan(&at.organization, &hash); err != nil {
@@ -137,9 +143,10 @@ func (s *Snapshot) readPeople(ctx context.Context, tx *sqlx.Tx) error {
 func (s *Snapshot) readTasks(ctx context.Context, tx *sqlx.Tx) error {
 	return each(ctx, tx, `
 		SELECT t.organization_id, t.id, t.person_id, t.is_intake, t.status IN ('open', 'in_progress'), coalesce(m.visibility <> 'everyone' OR m.status = 'closed', false),
-		       hashtextextended(t::text, 0), coalesce((SELECT string_agg(a.staff_id::text, ',' ORDER BY a.staff_id)
-		       FROM task_assignees a WHERE a.organization_id = t.organization_id AND a.task_id = t.id), '')
-		FROM tasks t LEFT JOIN matters m ON m.organization_id = t.organization_id AND m.id = t.matter_id`, func(rows *sqlx.Rows) error {
+		       hash_record_extended(t, 0), coalesce(held.staff, '')
+		FROM tasks t LEFT JOIN matters m ON m.organization_id = t.organization_id AND m.id = t.matter_id
+		LEFT JOIN (SELECT organization_id, task_id, string_agg(staff_id::text, ',' ORDER BY staff_id) AS staff FROM task_assignees GROUP BY organization_id, task_id) held
+			ON held.organization_id = t.organization_id AND held.task_id = t.id`, func(rows *sqlx.Rows) error {
 		var at key
 		var task taskState
 		var person uuid.NullUUID
@@ -156,12 +163,13 @@ func (s *Snapshot) readTasks(ctx context.Context, tx *sqlx.Tx) error {
 
 func (s *Snapshot) readOther(ctx context.Context, tx *sqlx.Tx) error {
 	return each(ctx, tx, `
-		SELECT m.organization_id, m.id, hashtextextended(m::text, 0), m.visibility <> 'everyone' OR m.status = 'closed' FROM matters m
+		SELECT m.organization_id, m.id, hash_record_extended(m, 0), m.visibility <> 'everyone' OR m.status = 'closed' FROM matters m
 		UNION ALL
-		SELECT e.organization_id, e.id, hashtextextended(e::text || coalesce((SELECT string_agg(a.staff_id::text, ',' ORDER BY a.staff_id)
-		       FROM calendar_event_attendees a WHERE a.organization_id = e.organization_id AND a.calendar_event_id = e.id), ''), 0),
+		SELECT e.organization_id, e.id, hash_record_extended(e, 0) # coalesce(attending.staff, 0),
 		       coalesce(m.visibility <> 'everyone' OR m.status = 'closed', false)
-		FROM calendar_events e LEFT JOIN matters m ON m.organization_id = e.organization_id AND m.id = e.matter_id`, func(rows *sqlx.Rows) error {
+		FROM calendar_events e LEFT JOIN matters m ON m.organization_id = e.organization_id AND m.id = e.matter_id
+		LEFT JOIN (SELECT organization_id, calendar_event_id, bit_xor(hash_record_extended(a, 0)) AS staff FROM calendar_event_attendees a GROUP BY organization_id, calendar_event_id) attending
+			ON attending.organization_id = e.organization_id AND attending.calendar_event_id = e.id`, func(rows *sqlx.Rows) error {
 		var at key
 		var row rowState
 		if err := rows.Scan(&at.organization, &at.id, &row.hash, &row.guarded); err != nil {
