@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"handover/api"
 )
@@ -244,4 +245,60 @@ func queryNames(op operation) []string {
 		}
 	}
 	return names
+}
+
+func TestExtremeInstants(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	a := s.furnished(t, "Aldermoor")
+	for instant, status := range map[string]int{
+		"2030-01-01T00:00:00Z": 201, "2030-01-01T00:00:00.123456789+02:00": 201, "2030-01-01T00:00:00+23:59": 201, "2030-01-01T00:00:00-16:00": 201,
+		"9999-12-31T23:59:59.999999999Z": 201, "9999-12-31T23:59:59+12:00": 201, "9999-12-31T23:59:59-12:00": 400, "9999-12-31T23:59:59-00:01": 400,
+		"1000-01-01T00:00:00+23:00": 422, "1969-12-31T23:59:59Z": 422, "0000-01-01T00:00:00Z": 400, "0001-01-01T00:00:00Z": 400, "10000-01-01T00:00:00Z": 400,
+		"2030-02-30T00:00:00Z": 400, "2030-01-01T24:00:00Z": 400, "2030-06-30T23:59:60Z": 400, "2030-01-01": 400, "2030-01-01T00:00:00": 400,
+		"infinity": 400, "now": 400, "2030-W01-1": 400,
+	} {
+		got := s.ask(t, a.Admin.Token, "createApiToken", withBody(object{"name": "Export", "expires_at": instant}))
+		if got.Status != status {
+			t.Errorf("%s: got %d, want %d: %s", instant, got.Status, status, got.Body)
+		}
+		if got.Status == 201 {
+			created := decode[struct {
+				ID        string    `json:"id"`
+				ExpiresAt time.Time `json:"expires_at"`
+			}](got)
+			read := decode[struct {
+				ExpiresAt time.Time `json:"expires_at"`
+			}](s.ask(t, a.Admin.Token, "getApiToken", inPath("token_id", created.ID)).must(200))
+			if wanted, err := time.Parse(time.RFC3339, instant); err != nil || wanted.Sub(read.ExpiresAt).Abs() >= time.Microsecond || !created.ExpiresAt.Equal(read.ExpiresAt) || read.ExpiresAt.Location() != time.UTC {
+				t.Errorf("%s: created as %v, read as %v (%v)", instant, created.ExpiresAt, read.ExpiresAt, err)
+			}
+		}
+		s.ask(t, a.Admin.Token, "listApiTokens", ask{}).must(200)
+		want := 200
+		if status == 400 {
+			want = 400
+		}
+		s.ask(t, a.Admin.Token, "listAuditEvents", inQuery("from", instant)).must(want)
+		s.ask(t, a.Admin.Token, "listAuditEvents", inQuery("to", instant)).must(want)
+	}
+	for date, status := range map[string]int{
+		"9999-12-31": 201, "1000-01-01": 201, "2024-02-29": 201, "2025-02-29": 400, "2025-02-30": 400, "0000-01-01": 400, "0999-12-31": 400, "10000-01-01": 400, "2025-00-10": 400,
+		"2025-1-1": 400, "20250101": 400, "2025-01-01T00:00:00Z": 400, "infinity": 400, "today": 400, "epoch": 400,
+	} {
+		created := s.ask(t, a.Admin.Token, "createTask", withBody(object{"title": "Call", "due_on": date})).must(status)
+		if status == 201 {
+			if read := decode[struct {
+				DueOn string `json:"due_on"`
+			}](created); read.DueOn != date {
+				t.Errorf("%s became %s", date, read.DueOn)
+			}
+		}
+		want := 200
+		if status == 400 {
+			want = 400
+		}
+		s.ask(t, a.Admin.Token, "listTasks", inQuery("due_from", date, "due_to", date)).must(want)
+	}
+	s.ask(t, a.Admin.Token, "listTasks", inQuery("past_due", "true")).must(200)
 }
