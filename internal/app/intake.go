@@ -34,7 +34,7 @@ func (a *App) ReplaceIntakeTemplate(ctx context.Context, caller domain.Caller, i
 		if err := tx.ReplaceIntakeTemplate(ctx, tasks); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, newID(), a.stamp(caller, "intake_template.replaced", a.instant()), "intake_template", organizationUUID(caller),
+		return tx.Audit(ctx, newID(), a.stamp(caller, "intake_template_replaced", a.instant()), "intake_template", organizationUUID(caller),
 			map[string]any{"tasks": before}, map[string]any{"tasks": tasks})
 	})
 }

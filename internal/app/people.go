@@ -50,7 +50,7 @@ func (a *App) createPerson(ctx context.Context, tx *postgres.Tx, caller domain.C
 	if err := tx.SavePerson(ctx, person); err != nil {
 		return domain.Person{}, err
 	}
-	return person, tx.Audit(ctx, newID(), a.stamp(caller, "person.created", now), "person", person.ID, nil, person.Fields())
+	return person, tx.Audit(ctx, newID(), a.stamp(caller, "person_created", now), "person", person.ID, nil, person.Fields())
 }
 
 // UpsertPerson writes a person as another system knows them, found by their external id; created tells that they are
@@ -98,5 +98,5 @@ func (a *App) changePerson(ctx context.Context, tx *postgres.Tx, caller domain.C
 	if err := tx.SavePerson(ctx, person); err != nil {
 		return domain.Person{}, err
 	}
-	return person, tx.Audit(ctx, newID(), a.stamp(caller, "person.changed", person.UpdatedAt), "person", id, before, person.Fields())
+	return person, tx.Audit(ctx, newID(), a.stamp(caller, "person_changed", person.UpdatedAt), "person", id, before, person.Fields())
 }

@@ -71,7 +71,7 @@ func (a *App) IssueToken(ctx context.Context, organization domain.OrganizationID
 		if err := tx.SaveAPIToken(ctx, token, TokenHash(text)); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, newID(), postgres.AuditStamp{At: now, Action: "api_token.created"}, "api_token", token.ID, nil, tokenFields(token))
+		return tx.Audit(ctx, newID(), postgres.AuditStamp{At: now, Action: "api_token_created"}, "api_token", token.ID, nil, tokenFields(token))
 	})
 	if err != nil {
 		return "", fmt.Errorf("issue token: %w", err)

@@ -39,7 +39,7 @@ func (a *App) createStaff(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	if err := tx.SaveStaff(ctx, staff); err != nil {
 		return domain.Staff{}, err
 	}
-	return staff, tx.Audit(ctx, newID(), a.stamp(caller, "staff.created", now), "staff", staff.ID, nil, staff.Fields())
+	return staff, tx.Audit(ctx, newID(), a.stamp(caller, "staff_created", now), "staff", staff.ID, nil, staff.Fields())
 }
 
 // UpdateStaff changes a staff member whom nobody has changed since they were read.
@@ -59,7 +59,7 @@ func (a *App) UpdateStaff(ctx context.Context, caller domain.Caller, id uuid.UUI
 		if err := checkMatch(ifMatch, staff.Fields()); err != nil {
 			return err
 		}
-		staff, err = a.changeStaff(ctx, tx, caller, staff, edited, "staff.changed")
+		staff, err = a.changeStaff(ctx, tx, caller, staff, edited, "staff_changed")
 		return err
 	})
 	return staff, err
@@ -92,7 +92,7 @@ func (a *App) UpsertStaff(ctx context.Context, caller domain.Caller, externalID 
 			if err := domain.CheckStaffEdit(caller, &before, staff); err != nil {
 				return err
 			}
-			staff, err = a.changeStaff(ctx, tx, caller, before, staff, "staff.changed")
+			staff, err = a.changeStaff(ctx, tx, caller, before, staff, "staff_changed")
 			return err
 		})
 	})
@@ -134,7 +134,7 @@ type Deactivation struct {
 // anything is left to hand over. Doing it again changes nothing.
 func (a *App) DeactivateStaff(ctx context.Context, caller domain.Caller, id uuid.UUID, requireEmpty bool, key *Key) (Deactivation, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (Deactivation, error) {
-		staff, err := a.setStaffStatus(ctx, tx, caller, id, domain.StaffDeactivated, "staff.deactivated")
+		staff, err := a.setStaffStatus(ctx, tx, caller, id, domain.StaffDeactivated, "staff_deactivated")
 		if err != nil {
 			return Deactivation{}, err
 		}
@@ -154,7 +154,7 @@ func (a *App) DeactivateStaff(ctx context.Context, caller domain.Caller, id uuid
 // ReactivateStaff gives a deactivated staff member access again. Doing it again changes nothing.
 func (a *App) ReactivateStaff(ctx context.Context, caller domain.Caller, id uuid.UUID, key *Key) (domain.Staff, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (domain.Staff, error) {
-		return a.setStaffStatus(ctx, tx, caller, id, domain.StaffActive, "staff.reactivated")
+		return a.setStaffStatus(ctx, tx, caller, id, domain.StaffActive, "staff_reactivated")
 	})
 }
 

@@ -56,7 +56,7 @@ func (a *App) createTask(ctx context.Context, tx *postgres.Tx, caller domain.Cal
 	if err := tx.SaveTask(ctx, task); err != nil {
 		return domain.Task{}, err
 	}
-	return task, tx.Audit(ctx, newID(), a.stamp(caller, "task.created", now), "task", task.ID, nil, task.Fields())
+	return task, tx.Audit(ctx, newID(), a.stamp(caller, "task_created", now), "task", task.ID, nil, task.Fields())
 }
 
 // UpdateTask changes a task that nobody has changed since it was read.
@@ -126,7 +126,7 @@ func (a *App) changeTask(ctx context.Context, tx *postgres.Tx, caller domain.Cal
 	if err := tx.SaveTask(ctx, task); err != nil {
 		return domain.Task{}, err
 	}
-	return task, tx.Audit(ctx, newID(), a.stamp(caller, "task.changed", task.UpdatedAt), "task", task.ID, before, task.Fields())
+	return task, tx.Audit(ctx, newID(), a.stamp(caller, "task_changed", task.UpdatedAt), "task", task.ID, before, task.Fields())
 }
 
 // checkTask judges a task as it is to be written, before being what it was, and resolves its assignees.

@@ -79,7 +79,7 @@ func (a *App) CreateAPIToken(ctx context.Context, caller domain.Caller, wanted N
 		if err := tx.SaveAPIToken(ctx, created.Token, TokenHash(created.Text)); err != nil {
 			return CreatedAPIToken{}, err
 		}
-		return created, tx.Audit(ctx, newID(), a.stamp(caller, "api_token.created", now), "api_token", created.Token.ID, nil, tokenFields(created.Token))
+		return created, tx.Audit(ctx, newID(), a.stamp(caller, "api_token_created", now), "api_token", created.Token.ID, nil, tokenFields(created.Token))
 	})
 }
 
@@ -117,7 +117,7 @@ func (a *App) RevokeAPIToken(ctx context.Context, caller domain.Caller, id uuid.
 		}
 		revoked := token
 		revoked.RevokedAt = &now
-		return tx.Audit(ctx, newID(), a.stamp(caller, "api_token.revoked", now), "api_token", id, tokenFields(token), tokenFields(revoked))
+		return tx.Audit(ctx, newID(), a.stamp(caller, "api_token_revoked", now), "api_token", id, tokenFields(token), tokenFields(revoked))
 	})
 }
 
