@@ -111,12 +111,13 @@ func list[T any](w *world, m member, path string) []T {
 	}
 }
 
+// withParameter sets a parameter of a path's query, and leaves the others as they are written.
 func withParameter(path, name, value string) string {
-	separator := "?"
-	if strings.Contains(path, "?") {
-		separator = "&"
-	}
-	return path + separator + name + "=" + url.QueryEscape(value)
+	path, query, _ := strings.Cut(path, "?")
+	parameters := slices.DeleteFunc(strings.Split(query, "&"), func(given string) bool {
+		return given == "" || strings.HasPrefix(given, name+"=")
+	})
+	return path + "?" + strings.Join(append(parameters, name+"="+url.QueryEscape(value)), "&")
 }
 
 // listed is the ids of a whole list, in its order.
