@@ -142,13 +142,26 @@ func (a *App) DeactivateStaff(ctx context.Context, caller domain.Caller, id uuid
 		if err != nil {
 			return Deactivation{}, err
 		}
-		if requireEmpty && !workload.Empty() {
-			return Deactivation{}, domain.Refuse(domain.CodeStaffHoldsWork, "%s still holds work. Hand it over first, or leave out require_empty.", staff.Name()).
-				With("clients", workload.Clients).With("referrals", workload.Referrals).With("active_tasks", workload.ActiveTasks).
-				With("matters", workload.Matters).With("events", workload.Events)
+		if requireEmpty {
+			if err := a.checkHoldsNothing(ctx, tx, caller, staff); err != nil {
+				return Deactivation{}, err
+			}
 		}
 		return Deactivation{Staff: staff, Workload: workload}, nil
 	})
+}
+
+// checkHoldsNothing refuses where a staff member has work left to hand over. Private work never stands in the way, not even
+// the caller's own (B5).
+func (a *App) checkHoldsNothing(ctx context.Context, tx *postgres.Tx, caller domain.Caller, staff domain.Staff) error {
+	caller.StaffID = uuid.Nil
+	workload, err := a.workload(ctx, tx, caller, staff)
+	if err != nil || workload.Empty() {
+		return err
+	}
+	return domain.Refuse(domain.CodeStaffHoldsWork, "%s still holds work. Hand it over first, or leave out require_empty.", staff.Name()).
+		With("clients", workload.Clients).With("referrals", workload.Referrals).With("active_tasks", workload.ActiveTasks).
+		With("matters", workload.Matters).With("events", workload.Events)
 }
 
 // ReactivateStaff gives a deactivated staff member access again. Doing it again changes nothing.
