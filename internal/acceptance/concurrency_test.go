@@ -76,7 +76,7 @@ func TestOverlappingChanges(t *testing.T) {
 			if random.IntN(8) == 0 {
 				headers = []header{async}
 			}
-			some := pick(random, persons, 1+random.IntN(len(persons)))
+			some := someOf(random, persons, 1+random.IntN(len(persons)))
 			note(w.as(w.Admin, "POST", "/v1/manage-assignments", wish(people(some...), anyChange(random, staff)), headers...))
 		}
 		return struct{}{}
@@ -91,8 +91,8 @@ func TestOverlappingChanges(t *testing.T) {
 	s.invariant(t, invariants.Options{Before: before, Changed: []uuid.UUID{w.ID}, Acknowledged: acknowledged})
 }
 
-// pick takes n of the ids, in any order.
-func pick(random *rand.Rand, ids []uuid.UUID, n int) []uuid.UUID {
+// someOf takes n of the ids, in any order.
+func someOf(random *rand.Rand, ids []uuid.UUID, n int) []uuid.UUID {
 	shuffled := slices.Clone(ids)
 	random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	return shuffled[:n]
