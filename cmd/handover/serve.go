@@ -85,8 +85,11 @@ func (c *serveCommand) welcome(ctx context.Context, opened *database, address st
 		token = tokens.Admin
 		fmt.Fprintf(&text, "\nDemo tokens (also in %s)\n", path)
 		for _, line := range [][2]string{
-			{"admin", tokens.Admin}, {"clients_only", tokens.ClientsOnly}, {"referrals_only", tokens.ReferralsOnly},
-			{"staff_only", tokens.StaffOnly}, {"other_admin", tokens.OtherAdmin},
+			{"admin", tokens.Admin},
+			{"clients_only", tokens.ClientsOnly},
+			{"referrals_only", tokens.ReferralsOnly},
+			{"staff_only", tokens.StaffOnly},
+			{"other_admin", tokens.OtherAdmin},
 		} {
 			fmt.Fprintf(&text, "  %-15s %s\n", line[0], line[1])
 		}

@@ -179,10 +179,23 @@ func (c *caseload) addTemplate(title, details string, days int) {
 // tables are the organization's rows, in the order in which they can be written.
 func (c *caseload) tables() []table {
 	return []table{
-		{"organizations", c.organizations}, {"staff", c.staff}, {"people", c.people}, {"person_words", c.words}, {"assignments", c.assignments},
-		{"matters", c.matters}, {"tasks", c.tasks}, {"task_assignees", c.taskAssignees}, {"calendar_events", c.events},
-		{"calendar_event_attendees", c.attendees}, {"intake_template_tasks", c.template}, {"selections", c.selections},
-		{"selection_people", c.selected}, {"runs", c.runs}, {"run_progress", c.progress}, {"run_items", c.items}, {"audit_events", c.audit},
+		{"organizations", c.organizations},
+		{"staff", c.staff},
+		{"people", c.people},
+		{"person_words", c.words},
+		{"assignments", c.assignments},
+		{"matters", c.matters},
+		{"tasks", c.tasks},
+		{"task_assignees", c.taskAssignees},
+		{"calendar_events", c.events},
+		{"calendar_event_attendees", c.attendees},
+		{"intake_template_tasks", c.template},
+		{"selections", c.selections},
+		{"selection_people", c.selected},
+		{"runs", c.runs},
+		{"run_progress", c.progress},
+		{"run_items", c.items},
+		{"audit_events", c.audit},
 		{"api_tokens", c.tokens},
 	}
 }
