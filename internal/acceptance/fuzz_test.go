@@ -1,0 +1,334 @@
+package acceptance
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"handover/internal/app"
+)
+
+// How the fuzzing is asked for: for how many seconds, and from which seed. Without them it is short and always the same.
+const (
+	fuzzSeconds = "HANDOVER_FUZZ_SECONDS"
+	fuzzSeed    = "HANDOVER_FUZZ_SEED"
+	fuzzRounds  = 70 // of every operation
+)
+
+// Every operation is asked for all kinds of nonsense: it never fails, answers only with what its contract declares, and
+// leaves a service that works.
+func TestFuzz(t *testing.T) {
+	t.Parallel()
+	seed, until := uint64(1), time.Time{}
+	if seconds, err := strconv.Atoi(os.Getenv(fuzzSeconds)); err == nil {
+		seed, until = rand.Uint64(), time.Now().Add(time.Duration(seconds)*time.Second)
+	}
+	if given, err := strconv.ParseUint(os.Getenv(fuzzSeed), 10, 64); err == nil {
+		seed = given
+	}
+	t.Logf("%s=%d", fuzzSeed, seed)
+	s := start(t)
+	f := newFuzz(t, s, seed)
+	before := f.other.tables()
+	for round := 0; round < fuzzRounds || time.Now().Before(until); round++ {
+		for _, operationID := range operationIDs() {
+			op := operations()[operationID]
+			if op.public() && !strings.HasPrefix(op.Path, "/v1") && round%20 > 0 {
+				continue // nothing to be wrong with, and long to check
+			}
+			f.one(t, op)
+			if t.Failed() {
+				t.Fatalf("in round %d of %s=%d", round, fuzzSeed, seed)
+			}
+		}
+	}
+	f.other.unchanged(before)
+	f.stillWorks(t)
+}
+
+// fuzz is an organization, and another one beside it, to draw requests for.
+type fuzz struct {
+	*drawing
+	own, other *tenant
+	succeeded  map[string]int
+	client     *http.Client
+}
+
+func newFuzz(t *testing.T, s *service, seed uint64) *fuzz {
+	t.Helper()
+	own, other := s.furnished(t, "Aldermoor"), s.furnished(t, "Brackwater")
+	private := own.matter("private", own.spare)
+	task := taskOfNobody(own.world, own.Admin)
+	return &fuzz{
+		drawing: &drawing{Rand: rand.New(rand.NewPCG(seed, seed)), pool: map[string][]string{
+			"person": {own.clientID.String(), own.referralID.String(), own.person("client").String(), own.person("referral").String(), other.clientID.String()},
+			"staff":  {own.staff.ID.String(), own.spare.ID.String(), own.member("member").ID.String(), "me", own.Admin.ID.String(), own.staff.ID.String(), own.spare.ID.String(), other.staff.ID.String()},
+			"matter": {own.matterID.String(), private.String(), other.matterID.String()}, "task": {own.taskID.String(), task.String(), other.taskID.String()},
+			"selection": {own.selectionID.String(), own.selectionID.String(), other.selectionID.String()}, "run": {own.runID.String(), own.runID.String(), other.runID.String()},
+			"token":    {own.tokenID.String(), other.tokenID.String()},
+			"external": {own.personKey, own.staffKey, own.taskKey, "ext-1", "ext-2", "50%", "a,b", "a/b", "ü", "..", other.personKey},
+			"cursor":   {"AAAA"}, "expected_revision": {own.revision},
+			"Idempotency-Key": {"key-1", "key-2", own.key}, "If-Match": {`"AAAAAAAAAAAAAAAA"`},
+			"Prefer": {"respond-async", "wait=1", "respond-async; x=\"y\", wait=3"},
+		}},
+		own: own, other: other, succeeded: map[string]int{}, client: &http.Client{Timeout: 30 * time.Second},
+	}
+}
+
+// one draws a request of an operation and holds its answer against the contract.
+func (f *fuzz) one(t *testing.T, op operation) {
+	t.Helper()
+	f.bad, f.next = 0, -1
+	if f.chance(0.6) {
+		f.next = f.IntN(10)
+	} else {
+		f.bad = oneFrom(f.drawing, []float64{0, 0.02, 0.1, 0.3})
+	}
+	request := f.request(t, op)
+	if request == nil {
+		return
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		t.Fatalf("%s %s: %v", op.Method, request.URL.Opaque, err)
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		t.Fatalf("%s %s: %v", op.Method, request.URL.Opaque, err)
+	}
+	got := answer{t: t, Status: response.StatusCode, Header: response.Header, Body: text}
+	f.judge(t, op, request, got)
+	f.learn(op, got)
+}
+
+// request draws one; nil where Go will not send it.
+func (f *fuzz) request(t *testing.T, op operation) *http.Request {
+	t.Helper()
+	path, query, headers := op.Path, []string{}, http.Header{}
+	for _, parameter := range op.Parameters {
+		schema := parameter.Schema.Value
+		text := f.text(schema, parameter.Name)
+		switch parameter.In {
+		case "path":
+			path = strings.Replace(path, "{"+parameter.Name+"}", f.escaped(text, url.PathEscape), 1)
+		case "query":
+			likely := 0.25
+			if parameter.Name == "cursor" {
+				likely = 0.05 // it fits one filter alone
+			}
+			if f.chance(likely) {
+				query = append(query, parameter.Name+"="+f.escaped(text, url.QueryEscape))
+			}
+		case "header":
+			if f.chance(0.3) || parameter.Name == "If-Match" && f.chance(0.9) {
+				if parameter.Name == "If-Match" && f.chance(0.6) {
+					text = "*"
+				}
+				headers.Set(parameter.Name, text)
+			}
+		}
+	}
+	if f.chance(f.bad) {
+		query = append(query, f.escaped(oneFrom(f.drawing, hostileTexts), url.QueryEscape)+"="+f.escaped(oneFrom(f.drawing, hostileTexts), url.QueryEscape))
+	}
+	if len(query) > 0 && f.chance(f.bad/2) {
+		query = append(query, query[0])
+	}
+	var body io.Reader
+	if op.Body != nil && !f.chance(f.bad/4) || f.chance(f.bad/8) {
+		body = strings.NewReader(f.body(op))
+		headers.Set("Content-Type", "application/json")
+		if f.chance(f.bad / 4) {
+			headers.Set("Content-Type", oneFrom(f.drawing, hostileTexts))
+		}
+		if f.chance(0.1) {
+			body = io.MultiReader(body) // of unknown length
+		}
+	}
+	headers.Set("Authorization", "Bearer "+f.token())
+	for _, name := range []string{"X-Request-Id", "Accept", "Prefer", "Content-Encoding", "Authorization", "Origin", "Range", "If-None-Match"} {
+		if f.chance(f.bad / 20) {
+			headers.Set(name, oneFrom(f.drawing, hostileTexts))
+		}
+	}
+	for name, values := range headers {
+		if strings.ContainsFunc(values[0], func(char rune) bool { return char < ' ' && char != '\t' || char == 0x7f }) {
+			headers.Del(name)
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + strings.Join(query, "&")
+	}
+	if strings.ContainsFunc(path, func(char rune) bool { return char <= ' ' || char == 0x7f }) || len(path) > 100_000 {
+		return nil
+	}
+	request, err := http.NewRequestWithContext(t.Context(), op.Method, f.own.service.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.URL.Opaque, request.Header = path, headers // as it is written
+	return request
+}
+
+func (f *fuzz) token() string {
+	if f.chance(0.85) {
+		return f.own.Admin.Token
+	}
+	return oneFrom(f.drawing, []string{f.own.staff.Token, f.own.spare.Token, app.NewTokenText(), "hnd_nonsense"})
+}
+
+func (f *fuzz) body(op operation) string {
+	if op.Body == nil {
+		return oneFrom(f.drawing, hostileJSON)
+	}
+	text := f.json(op.Body, "", 0)
+	if !f.chance(f.bad / 4) {
+		return text
+	}
+	at := f.IntN(len(text) + 1)
+	switch f.IntN(5) {
+	case 0:
+		return text[:at]
+	case 1:
+		return text[:at] + oneFrom(f.drawing, hostileTexts) + text[at:]
+	case 2:
+		return text + oneFrom(f.drawing, []string{"{}", "]", ",", "\x00", " ", "null"})
+	case 3:
+		return oneFrom(f.drawing, []string{"\ufeff", " ", "\xff", "[", "//\n"}) + text
+	}
+	return strings.Replace(text, `"`, oneFrom(f.drawing, []string{"'", "\x00", `\"`, ""}), 1+f.IntN(3))
+}
+
+// judge holds an answer against what its operation declares.
+func (f *fuzz) judge(t *testing.T, op operation, request *http.Request, got answer) {
+	t.Helper()
+	asked := func() string {
+		text := fmt.Sprintf("%s %s %v", op.Method, request.URL.Opaque, request.Header)
+		if request.GetBody != nil {
+			if body, err := request.GetBody(); err == nil {
+				sent, _ := io.ReadAll(body)
+				text += "\n" + string(sent)
+			}
+		}
+		return strings.ToValidUTF8(text[:min(len(text), 3000)], "?")
+	}
+	if got.Status >= 500 {
+		t.Errorf("%s: answered %d: %s\n%s", op.OperationID, got.Status, got.Body, asked())
+		return
+	}
+	if _, err := url.ParseRequestURI(request.URL.Opaque); err != nil && got.Status == 400 {
+		return // Go's server answers itself what is no request of HTTP
+	}
+	if got.Header.Get("X-Request-Id") == "" || got.Header.Get("X-Injected") != "" {
+		t.Errorf("%s: answered with the headers %v\n%s", op.OperationID, got.Header, asked())
+	}
+	if got.Status >= 400 && got.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s: answered %d as %s\n%s", op.OperationID, got.Status, got.Header.Get("Content-Type"), asked())
+	}
+	path, _, _ := strings.Cut(request.URL.Opaque, "?")
+	if (got.Status == 404 || got.Status == 405 || got.Status == 400) && strings.Count(path, "/") != strings.Count(op.Path, "/") || strings.HasSuffix(path, "/") {
+		return // another path
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, Route: &routers.Route{Operation: op.Operation, Method: op.Method, Path: op.Path}},
+		Status:                 got.Status, Header: got.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	}
+	input.SetBodyBytes(got.Body)
+	if err := openapi3filter.ValidateResponse(t.Context(), input); err != nil {
+		t.Errorf("%s: answered %d, which breaks the contract: %.1000v\n%.1000s\n%s", op.OperationID, got.Status, err, got.Body, asked())
+	}
+}
+
+// learn takes from an answer what later requests may name, and gives the administrator back what a request took.
+func (f *fuzz) learn(op operation, got answer) {
+	if got.Status == 401 || got.Status == 403 {
+		f.own.exec(`UPDATE staff SET status = 'active', role = 'administrator' WHERE organization_id = $1 AND id = $2 AND (status, role) <> ('active', 'administrator')`, f.own.ID, f.own.Admin.ID)
+		f.own.exec(`UPDATE api_tokens SET revoked_at = NULL, expires_at = NULL WHERE organization_id = $1 AND staff_id = $2 AND (revoked_at IS NOT NULL OR expires_at IS NOT NULL)`, f.own.ID, f.own.Admin.ID)
+		return
+	}
+	if got.Status >= 300 {
+		return
+	}
+	f.succeeded[op.OperationID]++
+	if tag := got.Header.Get("ETag"); tag != "" {
+		f.add("If-Match", tag)
+	}
+	var told struct {
+		ID          string  `json:"id"`
+		NextCursor  *string `json:"next_cursor"`
+		SelectionID string  `json:"selection_id"`
+		Revision    string  `json:"revision"`
+	}
+	if json.Unmarshal(got.Body, &told) != nil {
+		return
+	}
+	if told.NextCursor != nil {
+		f.add("cursor", *told.NextCursor)
+	}
+	if told.SelectionID != "" {
+		f.add("selection", told.SelectionID)
+		f.add("expected_revision", told.Revision)
+	}
+	kinds := map[string]string{
+		"createReferral": "person", "upsertPersonByExternalId": "person", "createStaff": "staff", "createTask": "task", "createSelection": "selection",
+		"manageAssignments": "run", "assignStaff": "run", "removeStaff": "run", "createApiToken": "token",
+	}
+	if kind := kinds[op.OperationID]; kind != "" && told.ID != "" {
+		f.add(kind, told.ID)
+	}
+}
+
+// add keeps a value among the last ones of its kind.
+func (f *fuzz) add(kind, value string) {
+	const kept = 30
+	f.pool[kind] = append(f.pool[kind], value)
+	if len(f.pool[kind]) > kept {
+		f.pool[kind] = slices.Delete(f.pool[kind], 1, 2)
+	}
+}
+
+// stillWorks reads everything that was made, and waits for what was queued.
+func (f *fuzz) stillWorks(t *testing.T) {
+	t.Helper()
+	for _, operationID := range operationIDs() {
+		if f.succeeded[operationID] == 0 {
+			t.Errorf("%s never succeeded, so that little of it was tried", operationID)
+		}
+	}
+	eventually(t, "the queued runs end", func() bool {
+		return f.own.count(`SELECT count(*) FROM runs WHERE status IN ('queued', 'running')`) == 0
+	})
+	if n := f.own.count(`SELECT count(*) FROM runs WHERE status = 'failed' AND error ->> 'code' NOT IN
+		('existing_assignments', 'task_policy_required', 'no_remaining_staff', 'revision_stale', 'staff_not_active', 'permission_denied')`); n != 0 {
+		t.Errorf("%d runs failed for another reason than those of their rules", n)
+	}
+	f.own.exec(`UPDATE staff SET status = 'active', role = 'administrator' WHERE organization_id = $1 AND id = $2`, f.own.ID, f.own.Admin.ID)
+	f.own.exec(`UPDATE api_tokens SET revoked_at = NULL, expires_at = NULL WHERE organization_id = $1 AND staff_id = $2`, f.own.ID, f.own.Admin.ID)
+	for _, operationID := range []string{"listPeople", "listTasks", "listStaff", "listRuns", "listApiTokens", "listAuditEvents"} {
+		for cursor := ""; ; {
+			request := inQuery("limit", "200", "include_total", "true")
+			if cursor != "" {
+				request.query.Set("cursor", cursor)
+			}
+			next := decode[page](f.own.service.ask(t, f.own.Admin.Token, operationID, request).must(200)).NextCursor
+			if next == nil {
+				break
+			}
+			cursor = *next
+		}
+	}
+}
