@@ -77,7 +77,7 @@ func Check(ctx context.Context, db *sqlx.DB, options Options) ([]Violation, erro
 
 // planning makes plans that are good for any size: after a change of many rows statistics may be those of empty tables,
 // and loops over an index then take hours.
-const planning = `SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'`
+const planning = `SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '20s'`
 
 func check(ctx context.Context, tx *sqlx.Tx, options Options) ([]Violation, error) {
 	if _, err := tx.ExecContext(ctx, planning); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"handover/internal/domain"
 )
@@ -77,9 +78,13 @@ func checkReplay(ctx context.Context, tx *sqlx.Tx, before, now *Snapshot) ([]Vio
 	if err != nil {
 		return nil, fmt.Errorf("read runs and edits: %w", err)
 	}
+	items, err := readItems(ctx, tx, happenings, now)
+	if err != nil {
+		return nil, fmt.Errorf("read items: %w", err)
+	}
 	for _, h := range happenings {
 		if h.isRun {
-			err = r.run(ctx, tx, h, now)
+			err = r.run(ctx, tx, h, items[h.key], now)
 		} else {
 			err = r.edit(h, now)
 		}
@@ -162,11 +167,7 @@ func (r *replay) edit(h happening, now *Snapshot) error {
 }
 
 // run holds the items of a run against the state it found and the rules, and takes over what it left.
-func (r *replay) run(ctx context.Context, tx *sqlx.Tx, h happening, now *Snapshot) error {
-	items, err := readItems(ctx, tx, h.key, now)
-	if err != nil {
-		return fmt.Errorf("read items: %w", err)
-	}
+func (r *replay) run(ctx context.Context, tx *sqlx.Tx, h happening, items []item, now *Snapshot) error {
 	wish, judged, err := readWish(h.kind, h.requester, h.request)
 	if err != nil {
 		return err
@@ -194,18 +195,26 @@ func (r *replay) run(ctx context.Context, tx *sqlx.Tx, h happening, now *Snapsho
 	return nil
 }
 
-func readItems(ctx context.Context, tx *sqlx.Tx, run key, now *Snapshot) ([]item, error) {
-	var items []item
-	err := each(ctx, tx, fmt.Sprintf(`
-		SELECT kind = 'task', item_id, outcome, array_to_string(before_staff_ids, ','), array_to_string(after_staff_ids, ',')
-		FROM run_items WHERE organization_id = '%s' AND run_id = '%s' AND kind IN ('person', 'task') ORDER BY position`, run.organization, run.id), func(rows *sqlx.Rows) error {
+// readItems reads the people and tasks of all runs, each run's in order.
+func readItems(ctx context.Context, tx *sqlx.Tx, happenings []happening, now *Snapshot) (map[key][]item, error) {
+	var runs []uuid.UUID
+	for _, h := range happenings {
+		if h.isRun {
+			runs = append(runs, h.id)
+		}
+	}
+	items := map[key][]item{}
+	err := each(ctx, tx, `
+		SELECT organization_id, run_id, kind = 'task', item_id, outcome, array_to_string(before_staff_ids, ','), array_to_string(after_staff_ids, ',')
+		FROM run_items WHERE run_id = ANY ($1) AND kind IN ('person', 'task') ORDER BY organization_id, run_id, position`, func(rows *sqlx.Rows) error {
+		var run key
 		var i item
 		var before, after string
-		err := rows.Scan(&i.task, &i.id, &i.outcome, &before, &after)
+		err := rows.Scan(&run.organization, &run.id, &i.task, &i.id, &i.outcome, &before, &after)
 		i.before, i.after = now.set(before), now.set(after)
-		items = append(items, i)
+		items[run] = append(items[run], i)
 		return err
-	})
+	}, pq.Array(runs))
 	return items, err
 }
 
@@ -222,6 +231,9 @@ func frozenPeople(ctx context.Context, tx *sqlx.Tx, h happening) ([]uuid.UUID, e
 	id := h.selection.UUID
 	if !h.selection.Valid {
 		id = saved.Selection.SelectionID
+	}
+	if id == uuid.Nil {
+		return nil, nil
 	}
 	var people []uuid.UUID
 	err := tx.SelectContext(ctx, &people, `SELECT person_id FROM selection_people WHERE organization_id = $1 AND selection_id = $2`, h.organization, id)

@@ -216,8 +216,8 @@ func (s *Snapshot) set(text string) domain.StaffSet {
 	return set
 }
 
-func each(ctx context.Context, tx *sqlx.Tx, statement string, read func(*sqlx.Rows) error) error {
-	rows, err := tx.QueryxContext(ctx, statement)
+func each(ctx context.Context, tx *sqlx.Tx, statement string, read func(*sqlx.Rows) error, args ...any) error {
+	rows, err := tx.QueryxContext(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
