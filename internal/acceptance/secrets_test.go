@@ -1,0 +1,255 @@
+package acceptance
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/api"
+	"handover/internal/app"
+	"handover/internal/httpapi"
+	"handover/internal/postgres"
+	"handover/internal/testdb"
+	"handover/internal/worker"
+)
+
+// recordedLog keeps all that is logged, at every level.
+type recordedLog struct {
+	lock sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *recordedLog) Write(line []byte) (int, error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *recordedLog) String() string {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.text.String()
+}
+
+// startRecorded runs a service that logs everything into a recordedLog.
+func startRecorded(t *testing.T) (*service, *recordedLog) {
+	t.Helper()
+	db, record := testdb.New(t), &recordedLog{}
+	log := slog.New(slog.NewJSONHandler(record, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
+	queue, err := worker.NewQueue(db.SQL.DB, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	application := app.New(postgres.NewStore(db.SQL, true), queue, time.Now, log)
+	background, err := worker.Start(t.Context(), db.SQL.DB, application, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		if err := background.Stop(t.Context()); err != nil {
+			t.Logf("stop worker: %v", err)
+		}
+	})
+	return &service{URL: server.URL, DB: db, app: application}, record
+}
+
+// forms are the forms in which a secret may be found: in clear, without its ends, and as bytes in hexadecimal or base 64.
+func forms(secret string) []string {
+	core := strings.TrimPrefix(secret, "hnd_")
+	return []string{
+		core, core[:20], core[len(core)-20:], hex.EncodeToString([]byte(core)), hex.EncodeToString([]byte(core[:20])),
+		base64.StdEncoding.EncodeToString([]byte(core))[:24], base64.StdEncoding.EncodeToString([]byte("hnd_" + core))[:24],
+	}
+}
+
+// Tokens are shown once, to who made them, and are found nowhere afterwards: not in logs, problems, the trail, runs, the
+// metrics, or any table.
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	s, log := startRecorded(t)
+	a := s.furnished(t, "Aldermoor")
+
+	// Tokens that were made in each way there is.
+	secrets := map[string]string{"of the administrator": a.Admin.Token, "of a member": a.staff.Token, "that nobody has": app.NewTokenText()}
+	create := func(name string, headers ...string) answer {
+		got := s.ask(t, a.Admin.Token, "createApiToken", withBody(object{"name": name, "scopes": []string{"admin", "read", "assignments"}}).with(headers...)).must(201)
+		secrets[name] = decode[api.CreatedAPIToken](got).Token
+		return got
+	}
+	create("plain")
+	create("keyed", "Idempotency-Key", "secret-1")
+	if again := create("keyed", "Idempotency-Key", "secret-1"); again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Error("the second answer is not the stored one")
+	}
+	organization, err := s.app.CreateOrganization(t.Context(), app.NewOrganization{Name: "Third", TimeZone: "Europe/Berlin", AdminEmail: "third@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets["of the command line"] = organization.Token
+	if secrets["issued"], err = s.app.IssueToken(t.Context(), organization.Organization.ID, "third@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	revoked := a.ended("revoked_at")
+	secrets["revoked"], secrets["expired"] = revoked, a.ended("expires_at")
+
+	// They come as credentials of requests that succeed, that are refused, and that fail, and in places where they do not belong.
+	var answers []string
+	keep := func(got answer) answer {
+		header, _ := json.Marshal(got.Header)
+		answers = append(answers, string(header), string(got.Body))
+		return got
+	}
+	for _, secret := range secrets {
+		for _, operationID := range operationIDs() {
+			if op := operations()[operationID]; op.Method == "GET" && strings.HasPrefix(op.Path, "/v1") {
+				keep(s.ask(t, secret, operationID, a.requestOf(operationID)))
+			}
+		}
+		for _, scheme := range []string{"Basic ", "bearer ", "Bearer  ", "Token ", "", "Bearer x "} {
+			request := newRequest(t, s.URL, "", "GET", "/v1/me", nil, []header{{"Authorization", scheme + secret}})
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+		}
+		keep(s.call(t, secret[:len(secret)-1], "GET", "/v1/me", nil)) // mistyped
+		for _, misplaced := range []struct{ method, path, body string }{
+			{"GET", "/v1/me?token=" + secret, ""},
+			{"GET", "/v1/people?q=" + secret, ""},
+			{"GET", "/v1/people?cursor=" + secret, ""},
+			{"POST", "/v1/tasks", secret},
+			{"POST", "/v1/tasks", `{"title":"` + secret},
+			{"POST", "/v1/manage-assignments", `{"token":"` + secret + `"}`},
+			{"GET", "/v1/people/" + secret, ""},
+			{"GET", "/" + secret, ""},
+		} {
+			var body any
+			if misplaced.body != "" {
+				body = misplaced.body
+			}
+			got := s.call(t, secret, misplaced.method, misplaced.path, body, header{"Cookie", "session=" + secret}, header{"X-Request-Id", "request " + secret})
+			problem := decode[object](got)
+			delete(problem, "instance") // the path that was asked for
+			text, _ := json.Marshal(problem)
+			answers = append(answers, string(text))
+		}
+	}
+	secret := secrets["plain"]
+	keep(s.ask(t, secret, "manageAssignments", withBody(wishOf(people(a.person("client")), change("assign", object{"staff_ids": idsOf(a.spare)}))).with("Idempotency-Key", "secret-run"))).must(200)
+	queued := keep(s.ask(t, secret, "manageAssignments", withBody(wishOf(people(a.person("client")), change("assign", object{"staff_ids": idsOf(a.spare)}))).with("Prefer", "respond-async"))).must(202)
+	eventually(t, "the queued run ends", func() bool {
+		return decode[api.Run](keep(s.call(t, secret, "GET", queued.Header.Get("Location"), nil))).Status == "succeeded"
+	})
+	keep(s.ask(t, secret, "revokeApiToken", inPath("token_id", a.ids(`SELECT id FROM api_tokens WHERE name = 'plain'`)[0].String()).with("If-Match", "*"))).must(204)
+	s.fails(t, a.Admin.Token, keep)
+	keep(s.ask(t, a.Admin.Token, "listAuditEvents", inQuery("limit", "200"))).must(200)
+	keep(s.ask(t, a.Admin.Token, "listApiTokens", inQuery("limit", "200"))).must(200)
+	keep(s.ask(t, "", "getMetrics", ask{})).must(200)
+
+	logged, dump := log.String(), s.dump(t)
+	if lines := strings.Count(logged, `"msg":"request"`); lines < 300 {
+		t.Fatalf("only %d requests are logged", lines)
+	}
+	for name, secret := range secrets {
+		sum := sha256.Sum256([]byte(secret))
+		if hash := hex.EncodeToString(sum[:]); !strings.Contains(dump, hash) && name != "that nobody has" {
+			t.Errorf("the dump does not hold even the hash of the token %s, so that it tells nothing", name)
+		} else if strings.Contains(logged, hash) || slices.ContainsFunc(answers, func(text string) bool { return strings.Contains(text, hash) }) {
+			t.Errorf("the hash of the token %s is told", name)
+		}
+		for _, form := range forms(secret) {
+			if at := strings.Index(logged, form); at >= 0 {
+				t.Errorf("the token %s is in the log: %s", name, logged[max(0, at-300):at])
+			}
+			if at := strings.Index(dump, form); at >= 0 {
+				t.Errorf("the token %s is in a table: %s", name, dump[max(0, at-300):at])
+			}
+			for _, text := range answers {
+				if at := strings.Index(text, form); at >= 0 {
+					t.Errorf("the token %s is in an answer: %s", name, text[:at])
+				}
+			}
+		}
+	}
+}
+
+// fails asks for what cannot work: a table is missing. What the database says of it is for the log alone.
+func (s *service) fails(t *testing.T, token string, keep func(answer) answer) {
+	t.Helper()
+	for _, statement := range []string{`ALTER TABLE intake_template_tasks RENAME TO gone`, `ALTER TABLE gone RENAME TO intake_template_tasks`} {
+		if _, err := s.DB.SQL.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(statement, "gone") {
+			got := keep(s.ask(t, token, "getIntakeTemplate", ask{}))
+			problem := got.problem(500, "internal_error")
+			for _, internal := range []string{"intake_template_tasks", "pq:", "SELECT", "relation", ".go"} {
+				if strings.Contains(string(got.Body), internal) {
+					t.Errorf("an internal text is told: %s", problem.Detail)
+				}
+			}
+		}
+	}
+}
+
+// dump is every row of every table as text, River's included. Bytes are in hexadecimal.
+func (s *service) dump(t *testing.T) string {
+	t.Helper()
+	var tables []string
+	if err := s.DB.SQL.SelectContext(t.Context(), &tables, `
+		SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')`); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, table := range tables {
+		var rows []string
+		if err := s.DB.SQL.SelectContext(t.Context(), &rows, fmt.Sprintf(`SELECT '%[1]s ' || r::text FROM %[1]s r`, table)); err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(strings.Join(rows, "\n"))
+	}
+	return text.String()
+}
+
+// Whoever has no valid credential is told one and the same, whatever is wrong with it.
+func TestConstantAnswersForBadCredentials(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	a := s.furnished(t, "Aldermoor")
+	a.deactivate(a.spare)
+	mistyped := a.Admin.Token[:len(a.Admin.Token)-1] + "?"
+	answers := map[string][]string{}
+	for name, token := range map[string]string{
+		"unknown": app.NewTokenText(), "revoked": a.ended("revoked_at"), "expired": a.ended("expires_at"), "deactivated": a.spare.Token, "mistyped": mistyped,
+		"short": "hnd_", "long": strings.Repeat("a", 5000), "an id": uuid.NewString(), "a JWT": "eyJhbGciOiJub25lIn0.e30.", "in capitals": strings.ToUpper(a.Admin.Token), "with a space": a.Admin.Token + " x",
+	} {
+		for _, operationID := range []string{"getMe", "listPeople", "createApiToken", "manageAssignments"} {
+			got := s.ask(t, token, operationID, a.requestOf(operationID))
+			problem := got.problem(401, "unauthenticated")
+			problem.RequestID = ""
+			text, _ := json.Marshal(problem)
+			told := string(text) + got.Header.Get("WWW-Authenticate")
+			if known := answers[operationID]; len(known) > 0 && known[0] != told {
+				t.Errorf("%s: %s is told from others: %s, not %s", operationID, name, told, known[0])
+			}
+			answers[operationID] = append(answers[operationID], told)
+		}
+	}
+}
