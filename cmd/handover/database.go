@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq" // the driver
+	"github.com/lib/pq"
 
 	"handover/internal/app"
 	"handover/internal/embedded"
@@ -55,6 +55,9 @@ func (f databaseFlags) open(ctx context.Context, owner bool) (*database, error) 
 			return nil, err
 		}
 		opened.embedded, url, opened.notes = server, server.URL(), server.Notes()
+		if !owner {
+			fmt.Fprintf(os.Stderr, "handover: using the database under %s in this folder: DATABASE_URL is not set, and no 'handover serve' runs here\n", embedded.DefaultDir)
+		}
 	}
 	if opened.direct == "" || f.DatabaseURL == "" {
 		opened.direct = url
@@ -108,20 +111,30 @@ func connect(ctx context.Context, url string, pooled bool) (*sqlx.DB, error) {
 	if pooled {
 		url = withParameter(url, "binary_parameters=yes")
 	}
+	config, err := pq.NewConfig(url)
+	if err != nil {
+		// The driver's error repeats the value, and with it the password.
+		return nil, errors.New("DATABASE_URL is not the address of a PostgreSQL database, such as postgres://user:password@host:5432/name")
+	}
 	db, err := sqlx.Open("postgres", url)
 	if err != nil {
-		return nil, fmt.Errorf("read DATABASE_URL: %w", err)
+		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	deadline := time.Now().Add(patience)
-	for {
+	started := time.Now()
+	for told := false; ; {
 		if err = db.PingContext(ctx); err == nil {
 			return db, nil
 		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
+		waited := time.Since(started)
+		if waited > patience || ctx.Err() != nil {
 			_ = db.Close() // never connected
 			return nil, fmt.Errorf("connect to the database named by DATABASE_URL: %w", err)
 		}
-		time.Sleep(500 * time.Millisecond)
+		if !told && waited > time.Second {
+			told = true
+			fmt.Fprintf(os.Stderr, "handover: waiting up to %s for the database at %s:%d (%v)\n", patience, config.Host, config.Port, err)
+		}
+		time.Sleep(250 * time.Millisecond)
 	}
 }
 

@@ -22,6 +22,8 @@ import (
 type commandLine struct {
 	LogLevel slog.Level `help:"The least severe log lines that are written: DEBUG, INFO, WARN or ERROR." env:"HANDOVER_LOG_LEVEL" default:"INFO"`
 
+	Version kong.VersionFlag `help:"Print the version."`
+
 	Serve        serveCommand        `cmd:"" help:"Run the API and the background worker."`
 	Worker       workerCommand       `cmd:"" help:"Run the background worker alone; any number can run."`
 	Migrate      migrateCommand      `cmd:"" help:"Bring the database schema up or down, or show where it stands."`
@@ -48,7 +50,7 @@ func main() {
 // The exit codes: 1 for what failed, 2 for what was typed wrong.
 func run(ctx context.Context, args []string) int {
 	var line commandLine
-	parser := kong.Must(&line, kong.Name("handover"), kong.UsageOnError(),
+	parser := kong.Must(&line, kong.Name("handover"), kong.UsageOnError(), kong.Vars{"version": version()},
 		kong.Description("Moves responsibility between people: one or a hundred thousand, in one change that can be previewed, reported and repeated safely."))
 	parsed, err := parser.Parse(args)
 	if err != nil {
@@ -63,6 +65,21 @@ func run(ctx context.Context, args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// version is that of the module, and the commit where the build knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "handover (unknown version)"
+	}
+	text := "handover " + info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			text += " " + setting.Value
+		}
+	}
+	return text + " " + info.GoVersion
 }
 
 // newLog writes to standard error: JSON for machines, plain lines for a person at a terminal.

@@ -51,10 +51,8 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.close()) }()
-	if !c.NoMigrate {
-		if err := schema.Up(ctx, opened.direct); err != nil {
-			return fmt.Errorf("bring the schema up: %w", err)
-		}
+	if err := c.migrate(ctx, opened); err != nil {
+		return err
 	}
 	if err := opened.publish(); err != nil {
 		return err
@@ -67,6 +65,23 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	return c.serve(ctx, log, opened, listener)
+}
+
+func (c *serveCommand) migrate(ctx context.Context, opened *database) error {
+	if !c.NoMigrate {
+		if err := schema.Up(ctx, opened.direct); err != nil {
+			return fmt.Errorf("bring the schema up: %w", err)
+		}
+		return nil
+	}
+	state, err := schema.Status(ctx, opened.direct)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if !state.UpToDate() {
+		return fmt.Errorf("the schema is at version %d of %d: run 'handover migrate up' first", state.Version, state.Latest)
+	}
+	return nil
 }
 
 // welcome prints what a person wants to see at the start: where the service is, and a line that shows it at work.
@@ -96,7 +111,7 @@ func (c *serveCommand) welcome(ctx context.Context, opened *database, address st
 	} else {
 		fmt.Fprintf(&text, "\nA token: handover organization create --name … --time-zone … --admin-email …\n")
 	}
-	fmt.Fprintf(&text, "\nTry it\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/people?limit=3'\n\n", token, address)
+	fmt.Fprintf(&text, "\nTry it\n  curl -s -H \"Authorization: Bearer %s\" '%s/v1/people?limit=3'\n\n", token, address)
 	_, err := os.Stdout.WriteString(text.String())
 	return err
 }
@@ -174,6 +189,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 			log.WarnContext(ctx, "jobs were broken off; another worker takes them over", "error", err)
 		}
 	}
+	log.InfoContext(ctx, "ended")
 	return failure
 }
 

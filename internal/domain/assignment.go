@@ -203,9 +203,17 @@ func checkTaskPolicyGiven(facts *AssignmentFacts, change AssignmentChange) error
 	}
 	withStaff := facts.peopleWithStaff()
 	return Refuse(CodeTaskPolicyRequired,
-		"%d active tasks belong to the %d selected people who have staff. Say in task_policy what becomes of them.", count, withStaff).
+		"%d active tasks belong to the %d selected people who have staff. Say in task_policy what becomes of them: %s.", count, withStaff, change.policies()).
 		With("active_tasks", count).With("people_with_staff", withStaff).
 		At("/task_policy", CodeTaskPolicyRequired, "A task policy is required.")
+}
+
+// policies are the task policies that the change can have.
+func (c AssignmentChange) policies() string {
+	if c.Type == ChangeRemove {
+		return fmt.Sprintf("%s or %s", TasksReassignToRemaining, TasksUnassign)
+	}
+	return fmt.Sprintf("%s, %s or %s", TasksKeep, TasksAddNewStaff, TasksReassignAll)
 }
 
 func (f *AssignmentFacts) peopleWithStaff() int {

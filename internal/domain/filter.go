@@ -95,3 +95,6 @@ type Page struct {
 	After uuid.UUID // zero: from the start
 	Limit int
 }
+
+// MaxPage is the size of the largest page of a list.
+const MaxPage = 200

@@ -59,6 +59,7 @@ func (d *docs) register(e *echo.Echo) {
 			return nil
 		})
 	}
+	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, docsPath) })
 	e.GET(problemsPath, func(c echo.Context) error {
 		c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		return c.HTMLBlob(http.StatusOK, d.problems)
