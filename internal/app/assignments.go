@@ -68,20 +68,18 @@ func checkMay(caller domain.Caller, kind domain.RunKind, kinds domain.SelectionK
 // explain adds to a refusal, where the caller has to decide again, the summary as it is now.
 func (a *App) explain(ctx context.Context, caller domain.Caller, people chosen, err error) error {
 	var refusal *domain.Error
-	if !errors.As(err, &refusal) {
+	if !errors.As(err, &refusal) || !refusal.Summarize {
 		return err
 	}
-	if refusal.Summarize {
-		summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
-			summary, err := a.summarize(ctx, tx, caller, people)
-			refusal.Summary = &summary
-			return err
-		})
-		if summaryErr != nil {
-			return fmt.Errorf("summarize what was refused: %w", summaryErr)
-		}
+	summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+		summary, err := a.summarize(ctx, tx, caller, people)
+		refusal.Summary = &summary
+		return err
+	})
+	if summaryErr != nil {
+		return fmt.Errorf("summarize what was refused: %w", summaryErr)
 	}
-	return refusal
+	return err
 }
 
 func (a *App) newRun(caller domain.Caller, request AssignmentsRequest, people int, now time.Time) domain.Run {

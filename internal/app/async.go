@@ -72,7 +72,8 @@ func checkStillAsExpected(ctx context.Context, tx *postgres.Tx, selection uuid.U
 }
 
 // CarryOutRun does the work of a queued run. complete marks the job as done in the transaction of the work, so that the
-// two are there together or not at all. A refusal ends the run as failed; every other error leaves it to be tried again.
+// two are there together or not at all. A refusal ends the run as failed; every other error, and what may pass by itself,
+// leaves it to be tried again.
 func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error) error {
 	organization := domain.OrganizationID(job.Organization)
 	if err := a.markRunning(ctx, organization, job.Run); err != nil {
@@ -91,7 +92,7 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 		return complete(ctx, tx.Tx.Tx)
 	})
 	var refusal *domain.Error
-	if errors.As(err, &refusal) && refusal.Code != domain.CodeTooBusy {
+	if errors.As(err, &refusal) && refusal.RetryAfter == 0 {
 		return a.FailRun(ctx, job, refusal, complete)
 	}
 	return err

@@ -1,7 +1,11 @@
 package postgres
 
 import (
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"time"
 
 	"github.com/lib/pq"
@@ -26,8 +30,16 @@ func externalIDTaken() *domain.Error {
 		At("/external_id", domain.CodeExternalIDTaken, "Taken already.")
 }
 
-// translate turns what the database refuses into refusals that the caller understands.
+// translate turns what the database refuses into refusals that the caller understands. What passes keeps its cause, for
+// the logs.
 func translate(err error) error {
+	var known *domain.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	if isLost(err) {
+		return passing(err, domain.CodeUnavailable, "The database cannot be reached just now. Nothing was changed; try again shortly.")
+	}
 	var refused *pq.Error
 	if !errors.As(err, &refused) {
 		return err
@@ -37,11 +49,42 @@ func translate(err error) error {
 	}
 	switch refused.Code {
 	case "55P03", "40P01", "40001":
-		busy := domain.Refuse(domain.CodeTooBusy, "Another change holds what this one needs. Nothing was changed; try again shortly.")
-		busy.RetryAfter = 2 * time.Second
-		return busy
+		return passing(err, domain.CodeTooBusy, "Another change holds what this one needs. Nothing was changed; try again shortly.")
 	}
 	return err
+}
+
+// translateCommit does the same for an error of COMMIT: where its answer was lost, the change may have been made.
+func translateCommit(err error) error {
+	if isLost(err) {
+		return passing(err, domain.CodeUnavailable, "The database was lost at the last moment, and whether the change was made is not known. "+
+			"Repeat the request with its Idempotency-Key to learn it; without one, look before you repeat it.")
+	}
+	return err
+}
+
+// passing is a refusal of what may succeed soon.
+func passing(cause error, code domain.Code, detail string) error {
+	refusal := domain.Refuse(code, "%s", detail)
+	refusal.RetryAfter = 2 * time.Second
+	return fmt.Errorf("%w (%w)", refusal, cause)
+}
+
+// isLost tells that the connection broke, or could not be made: the database was stopped, restarted, or cannot be reached.
+func isLost(err error) bool {
+	var network *net.OpError
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) {
+		return true
+	}
+	var refused *pq.Error
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.Code {
+	case "57P01", "57P02", "57P03", "53300": // stopped, crashed, starting, too many connections
+		return true
+	}
+	return refused.Code.Class() == "08" // connection exceptions
 }
 
 func endedInFavourOfAnother(err error) bool {

@@ -101,7 +101,7 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 		return err
 	}
 	if err := begun.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", translateCommit(err))
 	}
 	return nil
 }

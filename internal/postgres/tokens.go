@@ -179,7 +179,7 @@ func (s *Store) CredentialByHash(ctx context.Context, hash []byte) (credential C
 		return Credential{}, false, nil
 	}
 	if err != nil {
-		return Credential{}, false, fmt.Errorf("look for token: %w", err)
+		return Credential{}, false, fmt.Errorf("look for token: %w", translate(err))
 	}
 	return credential, true, nil
 }

@@ -1,0 +1,222 @@
+package crash
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/app"
+	"handover/internal/httpapi"
+	"handover/internal/invariants/watch"
+	"handover/internal/postgres"
+	"handover/internal/testdb"
+	"handover/internal/worker"
+)
+
+// small is a service without a worker within the test, whose connections can be cut at any statement.
+type small struct {
+	*caseload
+	service *process
+	app     *app.App
+	watch   *watch.Watch
+}
+
+func newSmall(t testing.TB) *small {
+	t.Helper()
+	db := testdb.New(t)
+	watched, eye, err := watch.Open(db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = watched.Close() })
+	log := slog.New(slog.DiscardHandler)
+	queue, err := worker.NewQueue(watched.DB, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	application := app.New(postgres.NewStore(watched, true), queue, time.Now, log)
+	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log}))
+	t.Cleanup(server.Close)
+	return &small{newCaseload(t, db.SQL, 12, 4), &process{URL: server.URL}, application, eye}
+}
+
+// everyCut calls try for each statement that its work sends, cut before it is sent and cut before its answer arrives, until
+// there is none left to cut. It tells how many there were.
+func everyCut(t *testing.T, try func(t *testing.T, cut func(work func()) bool) bool, eye *watch.Watch) (statements int) {
+	t.Helper()
+	for _, late := range []bool{false, true} {
+		for at := 0; ; at++ {
+			came := true
+			t.Run(fmt.Sprintf("late %t at %d", late, at), func(t *testing.T) {
+				came = try(t, func(work func()) bool { return eye.CutAt(at, late, work) })
+			})
+			if !came || t.Failed() {
+				break
+			}
+			statements++
+		}
+	}
+	return statements
+}
+
+// A14: a connection that is lost at any statement of a change, or after it, leaves the change whole or absent. The caller
+// is told to repeat the request, and with its key it is made once.
+func TestCutAtEveryStatement(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t)
+	cuts := everyCut(t, func(t *testing.T, cut func(func()) bool) bool {
+		s.snapshot(t)
+		change := s.moveEverybody(false)
+		var got answer
+		came := cut(func() { got = s.service.send(t.Context(), change) })
+		if got.status != http.StatusOK && (got.status != http.StatusServiceUnavailable || got.code != "unavailable" || got.retryAfter == "") {
+			t.Fatalf("got status %d: %s", got.status, got.text)
+		}
+		all, succeeded := s.runs(t)
+		if all != succeeded || all > 1 || got.status == http.StatusOK && all == 0 {
+			t.Fatalf("%d runs, of which %d succeeded", all, succeeded)
+		}
+		s.acknowledged(s.large.ID, got)
+		s.check(t, all == 1)
+		again := s.service.insist(t, change)
+		s.acknowledged(s.large.ID, again)
+		if again.replayed != (all == 1) {
+			t.Fatalf("the change was there: %t; its answer was a stored one: %t", all == 1, again.replayed)
+		}
+		s.check(t, true)
+		if all, _ := s.runs(t); all != 1 {
+			t.Fatalf("the change was made %d times", all)
+		}
+		return came
+	}, s.watch)
+	if cuts < 30 {
+		t.Errorf("only %d cuts", cuts)
+	}
+}
+
+// The same while a worker carries the run out: the run never fails for it, and the next attempt finishes it.
+func TestCutWorkerAtEveryStatement(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t)
+	cuts := everyCut(t, func(t *testing.T, cut func(func()) bool) bool {
+		s.snapshot(t)
+		queued := s.service.insist(t, s.moveEverybody(true))
+		s.acknowledged(s.large.ID, queued)
+		job := s.job(t, queued.run)
+		var err error
+		came := cut(func() { err = s.app.CarryOutRun(t.Context(), job, completed) })
+		status := s.status(t, queued.run)
+		if status == "failed" || err == nil && status != "succeeded" {
+			t.Fatalf("the run is %s after %v", status, err)
+		}
+		eventually(t, finishesWithin, "the next attempt may work", func() bool {
+			err := s.app.CarryOutRun(t.Context(), job, completed)
+			if err != nil && !errors.Is(err, app.ErrRunTaken) { // the cut connection may not have noticed yet
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+		s.finished(t, queued.run)
+		return came
+	}, s.watch)
+	if cuts < 30 {
+		t.Errorf("only %d cuts", cuts)
+	}
+}
+
+// job is what a worker is given of a queued run.
+func (c *caseload) job(t testing.TB, run uuid.UUID) (job app.RunJob) {
+	t.Helper()
+	var text []byte
+	if err := c.db.GetContext(t.Context(), &text, `SELECT args FROM river.river_job WHERE args ->> 'run_id' = $1::text`, run); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &job); err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// completed stands for what marks a job as done.
+func completed(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `SELECT 'the job is done'`)
+	return err
+}
+
+// Two workers at one run, which happens when a job is taken for stuck: one does it, the other comes back later or finds it
+// done.
+func TestRunTwice(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t)
+	for range 15 {
+		s.snapshot(t)
+		queued := s.service.insist(t, s.moveEverybody(true))
+		job := s.job(t, queued.run)
+		errs := make(chan error)
+		const workers = 3
+		for range workers {
+			go func() { errs <- s.app.CarryOutRun(t.Context(), job, completed) }()
+		}
+		for range workers {
+			if err := <-errs; err != nil && !errors.Is(err, app.ErrRunTaken) {
+				t.Fatal(err)
+			}
+		}
+		s.finished(t, queued.run)
+	}
+}
+
+// River takes a job for stuck while its run still works: the other worker leaves it alone, the run finishes, and so does
+// the job.
+func TestRescueOfWorkingRun(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t)
+	s.snapshot(t)
+	log := slog.New(slog.DiscardHandler)
+	background, err := worker.Start(t.Context(), s.db.DB, s.app, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := background.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	obstacle, err := s.db.BeginTxx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer obstacle.Rollback()
+	if _, err := obstacle.ExecContext(t.Context(), `SELECT FROM people WHERE organization_id = $1 FOR UPDATE`, s.large.ID); err != nil {
+		t.Fatal(err)
+	}
+	queued := s.service.insist(t, s.moveEverybody(true))
+	eventually(t, finishesWithin, "the run works", func() bool { return s.status(t, queued.run) == "running" })
+	if _, err := s.db.ExecContext(t.Context(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE args ->> 'run_id' = $1::text`, queued.run); err != nil { // as its rescue ends
+		t.Fatal(err)
+	}
+	eventually(t, finishesWithin, "another worker has looked and left it alone", func() bool {
+		var looked bool
+		err := s.db.GetContext(t.Context(), &looked, `SELECT (metadata ->> 'snoozes')::integer >= 1 FROM river.river_job WHERE args ->> 'run_id' = $1::text AND metadata ? 'snoozes'`, queued.run)
+		return err == nil && looked
+	})
+	if err := obstacle.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	s.finished(t, queued.run)
+	eventually(t, finishesWithin, "the job is done", func() bool {
+		var state string
+		err := s.db.GetContext(t.Context(), &state, `SELECT state FROM river.river_job WHERE args ->> 'run_id' = $1::text`, queued.run)
+		return err == nil && state == "completed"
+	})
+	s.check(t, true)
+}
