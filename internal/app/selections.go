@@ -62,26 +62,27 @@ func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 }
 
 func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID) ([]postgres.ChosenPerson, error) {
-	if _, err := a.savedSelection(ctx, tx, caller, id, "/selection/selection_id"); err != nil {
+	if err := a.checkSaved(ctx, tx, caller, id, "/selection/selection_id"); err != nil {
 		return nil, err
 	}
 	return tx.PeopleOfSelection(ctx, id)
 }
 
-// savedSelection reads a selection that the caller saved, an administrator any, as something named in a request.
-func (a *App) savedSelection(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, pointer string) (Selection, error) {
+// checkSaved refuses a selection named in a request that is not there, or was saved by somebody else; administrators may
+// use any.
+func (a *App) checkSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, pointer string) error {
 	selection, err := tx.Selection(ctx, id, a.instant())
 	var refusal *domain.Error
 	switch {
 	case errors.As(err, &refusal):
-		return Selection{}, domain.Refuse(domain.CodeSelectionNotFound, "There is no such selection, or it has expired. Save the selection again.").
+		return domain.Refuse(domain.CodeSelectionNotFound, "There is no such selection, or it has expired. Save the selection again.").
 			At(pointer, domain.CodeSelectionNotFound, fmt.Sprintf("There is no selection %s.", id))
 	case err != nil:
-		return Selection{}, err
+		return err
 	case selection.CreatedBy.ID != caller.StaffID && !caller.IsAdministrator():
-		return Selection{}, domain.Denied("This selection was saved by somebody else.")
+		return domain.Denied("This selection was saved by somebody else.")
 	}
-	return selection, nil
+	return nil
 }
 
 // checkFilteredSelection refuses a filter by a saved selection that the caller cannot use, or that is not there.
@@ -89,8 +90,7 @@ func (a *App) checkFilteredSelection(ctx context.Context, tx *postgres.Tx, calle
 	if id == nil {
 		return nil
 	}
-	_, err := a.savedSelection(ctx, tx, caller, *id, pointer)
-	return err
+	return a.checkSaved(ctx, tx, caller, *id, pointer)
 }
 
 func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection) ([]postgres.ChosenPerson, error) {

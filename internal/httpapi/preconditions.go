@@ -33,7 +33,7 @@ func ifMatchOf(header *api.IfMatch) (string, error) {
 		return "", domain.Refuse(domain.CodePreconditionFailed, "If-Match holds no ETag. %s", detail).
 			At("header:If-Match", domain.CodeWrongFormat, detail)
 	}
-	if single := strongTag.FindStringSubmatch(value); single != nil && single[1] != "*" { // in quotes it stands for itself
+	if single := strongTag.FindStringSubmatch(value); len(single) == 2 && single[1] != "*" { // in quotes it stands for itself
 		return single[1], nil
 	}
 	return value, nil // has quotes in it, as no version has
