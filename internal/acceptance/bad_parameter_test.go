@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"handover/api"
 )
 
@@ -301,4 +303,56 @@ func TestExtremeInstants(t *testing.T) {
 		s.ask(t, a.Admin.Token, "listTasks", inQuery("due_from", date, "due_to", date)).must(want)
 	}
 	s.ask(t, a.Admin.Token, "listTasks", inQuery("past_due", "true")).must(200)
+}
+
+// A search of as many words as there is room for finds what it should, and keeps nobody waiting.
+func TestSearchesOfManyWords(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	a := s.furnished(t, "Aldermoor")
+	a.exec(`INSERT INTO people (organization_id, id, kind, status, first_name, last_name, created_at, updated_at)
+		SELECT $1, gen_random_uuid(), 'client', 'active', 'Crowd', n::text, now(), now() FROM generate_series(1, 2000) AS n`, a.ID)
+	a.exec(`INSERT INTO person_words SELECT organization_id, letter || other, id FROM people, unnest(string_to_array('a b c d e f', ' ')) AS letter, unnest(string_to_array('u v w x y', ' ')) AS other
+		WHERE organization_id = $1 AND first_name = 'Crowd'`, a.ID)
+	a.exec(`ANALYZE`)
+	var words []string
+	for _, letter := range "abcdef" {
+		for _, other := range "uvwxyz" {
+			words = append(words, string(letter)+string(other))
+		}
+	}
+	name := strings.Join(words, " ")
+	person := decode[api.Person](s.ask(t, a.Admin.Token, "upsertPersonByExternalId", inPath("external_id", "many").sending(object{"kind": "client", "first_name": name, "last_name": "Byron"})).must(201))
+	a.exec(`UPDATE tasks SET title = $2 WHERE organization_id = $1 AND id = $3`, a.ID, name, a.taskID)
+	a.exec(`UPDATE staff SET first_name = $2 WHERE organization_id = $1 AND id = $3`, a.ID, name, a.staff.ID)
+	found := map[string]uuid.UUID{"listPeople": person.ID, "listTasks": a.taskID, "listStaff": a.staff.ID}
+	everybody := strings.Join(slices.DeleteFunc(slices.Clone(words), func(word string) bool { return word[1] == 'z' }), " ")
+	crowd := func(query string) time.Duration {
+		began := time.Now()
+		if total := *decode[page](s.ask(t, a.Admin.Token, "listPeople", inQuery("q", query, "include_total", "true")).must(200)).Total; total != 2001 {
+			t.Errorf("%q: found %d", query, total)
+		}
+		return time.Since(began)
+	}
+	few := max(crowd("a b c d e"), crowd("a b c d e"), crowd("a b c d e"))
+	for _, query := range []string{everybody, strings.TrimSpace(strings.Repeat("a b c d e ", 20))} {
+		if took := crowd(query); took > 5*few+time.Second/2 {
+			t.Errorf("%q took %s, five words %s", query, took, few)
+		}
+	}
+	for query, hits := range map[string]int{
+		name: 1, name + " az": 1, strings.ToUpper(name): 1, "a b c d e f " + name: 1, name + " nobody": 0, "nobody " + name: 0, strings.Repeat("az ", 60): 1, strings.Join(words[20:], " "): 1,
+	} {
+		for operationID, id := range found {
+			got := decode[struct {
+				Items []struct {
+					ID uuid.UUID `json:"id"`
+				} `json:"items"`
+				Total int `json:"total"`
+			}](s.ask(t, a.Admin.Token, operationID, inQuery("q", query, "include_total", "true")).must(200))
+			if len(got.Items) != hits || got.Total != hits || hits == 1 && got.Items[0].ID != id {
+				t.Errorf("%s: %q: got %+v, want %d", operationID, query, got, hits)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -68,5 +69,17 @@ func SearchWords(texts ...string) []string {
 	return words
 }
 
-// SearchPrefixes are the prefixes that a search text asks for: one for each of its words, all of which must match.
-func SearchPrefixes(q string) []string { return strings.Fields(strings.ToLower(q)) }
+// SearchPrefixes are the prefixes that a search text asks for, all of which must match: one for each of its words, but for
+// those that another one begins with.
+func SearchPrefixes(q string) []string {
+	var prefixes []string
+	words := strings.Fields(strings.ToLower(q))
+	for i, word := range words {
+		implied := func(other string) bool { return strings.HasPrefix(other, word) }
+		longer := func(other string) bool { return other != word && implied(other) }
+		if !slices.ContainsFunc(words[:i], implied) && !slices.ContainsFunc(words[i:], longer) {
+			prefixes = append(prefixes, word)
+		}
+	}
+	return prefixes
+}

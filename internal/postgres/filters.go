@@ -120,10 +120,7 @@ func (q *query) filterPeople(filter domain.PersonFilter) {
 	}
 	q.andBool("EXISTS (SELECT FROM assignments a WHERE a.organization_id = p.organization_id AND a.person_id = p.id)", filter.HasStaff)
 	q.andBool("EXISTS (SELECT FROM tasks t WHERE t.organization_id = p.organization_id AND t.person_id = p.id AND t."+activeTask+")", filter.HasActiveTasks)
-	for _, prefix := range domain.SearchPrefixes(filter.Query) {
-		q.and("EXISTS (SELECT FROM person_words w WHERE w.organization_id = p.organization_id AND w.person_id = p.id AND w.word >= %s AND w.word < %s)", prefix, prefix+lastRune)
-		q.once = true
-	}
+	q.searchPeople(filter.Query)
 }
 
 func (q *query) peopleOfStaff(staff []uuid.UUID) {
