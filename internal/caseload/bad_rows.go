@@ -55,12 +55,12 @@ type problems struct {
 type foundProblem struct {
 	file   *file
 	line   int
-	column int // its place in the file's columns, -1 for the row
+	column string // empty for the row
 	text   string
 }
 
 // add notes a problem. Sources tell their problems in the order of lines, so that those past the limit need not be kept.
-func (p *problems) add(f *file, line, column int, text string) {
+func (p *problems) add(f *file, line int, column, text string) {
 	p.count++
 	kept := 0
 	for i := len(p.found) - 1; i >= 0 && p.found[i].file == f; i-- {
@@ -91,15 +91,11 @@ func (p *problems) bad() error {
 		return nil
 	}
 	slices.SortStableFunc(p.found, func(a, b foundProblem) int {
-		return cmp.Or(cmp.Compare(a.file.place(), b.file.place()), cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+		return cmp.Or(cmp.Compare(a.file.place(), b.file.place()), cmp.Compare(a.line, b.line), cmp.Compare(a.file.find(a.column), b.file.find(b.column)))
 	})
 	bad := &BadRows{}
 	for _, problem := range p.found[:min(len(p.found), maxBadRows)] {
-		column := ""
-		if problem.column >= 0 {
-			column = problem.file.columns[problem.column].name
-		}
-		bad.Rows = append(bad.Rows, BadRow{problem.file.name, problem.line, column, problem.text})
+		bad.Rows = append(bad.Rows, BadRow{problem.file.name, problem.line, problem.column, problem.text})
 	}
 	bad.More = p.count - len(bad.Rows)
 	return bad

@@ -31,7 +31,7 @@ type Options struct {
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 
-	manyRows int64 // from how many rows on references are checked as sets; 0 is the usual number
+	eachRow bool // foreign keys check row by row, as they do where the connection may not leave them out
 }
 
 // Progress is how far an import is.
@@ -54,9 +54,6 @@ func Import(ctx context.Context, db *sqlx.DB, organization domain.OrganizationID
 	}
 	if options.Progress == nil {
 		options.Progress = func(Progress) {}
-	}
-	if options.manyRows == 0 {
-		options.manyRows = manyRows
 	}
 	present, err := findFiles(files)
 	if err != nil {
@@ -152,6 +149,9 @@ func (l *load) prepare(ctx context.Context) error {
 	if _, err := l.tx.ExecContext(ctx, settings); err != nil {
 		return fmt.Errorf("set up the transaction: %w", err)
 	}
+	if err := l.endWithClient(ctx); err != nil {
+		return fmt.Errorf("set up the transaction: %w", err)
+	}
 	for _, table := range temporaryTables() {
 		if _, err := l.tx.ExecContext(ctx, table); err != nil {
 			return fmt.Errorf("make a temporary table: %w", err)
@@ -184,6 +184,19 @@ func (l *load) waitForTurn(ctx context.Context) error {
 	return nil
 }
 
+// endWithClient lets the server notice within seconds that this process is gone, so that a killed import does not hold
+// its locks until the statement it was at has ended. Not every system can.
+func (l *load) endWithClient(ctx context.Context) error {
+	if _, err := l.tx.ExecContext(ctx, `SAVEPOINT before_watching`); err != nil {
+		return err
+	}
+	if _, err := l.tx.ExecContext(ctx, `SELECT set_config('client_connection_check_interval', '2s', true)`); err != nil {
+		_, err = l.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT before_watching`)
+		return err
+	}
+	return nil
+}
+
 // exec runs a statement and tells how many rows it wrote.
 func (l *load) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	result, err := l.tx.ExecContext(ctx, query, args...)
@@ -193,14 +206,11 @@ func (l *load) exec(ctx context.Context, query string, args ...any) (int64, erro
 	return result.RowsAffected()
 }
 
-// worthAnalyzing is how many rows an import writes before it gathers statistics itself.
-const worthAnalyzing = 1000
-
 // analyze gathers statistics of the tables that much was written to, so that what comes next is planned for what is
 // there now. That it fails takes nothing back: the server gathers them by itself, later.
 func (l *load) analyze(ctx context.Context, db *sqlx.DB) {
 	for _, table := range writtenTables {
-		if l.touched[table] >= worthAnalyzing {
+		if l.touched[table] >= manyRows {
 			l.options.Progress(Progress{Doing: "gathering statistics"})
 			_, _ = db.ExecContext(ctx, "ANALYZE "+pq.QuoteIdentifier(table))
 		}

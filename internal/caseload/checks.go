@@ -60,7 +60,7 @@ func (l *load) report(ctx context.Context, f *file, column, query string, text f
 	}
 	problems := make([]foundProblem, len(found))
 	for i, row := range found {
-		problems[i] = foundProblem{f, row.Line, f.find(column), text(row.Value)}
+		problems[i] = foundProblem{f, row.Line, column, text(row.Value)}
 	}
 	l.problems.addRows(problems, found[0].Count)
 	return nil
@@ -109,7 +109,9 @@ func (l *load) checkStaff(ctx context.Context) error {
 		SELECT n.line, '' FROM staged_staff n JOIN administrator a ON a.external_id = n.external_id
 		WHERE NOT EXISTS (SELECT FROM staged_staff s WHERE s.role = 'administrator' AND s.status = 'active')
 			AND NOT EXISTS (SELECT FROM administrator a WHERE NOT EXISTS (SELECT FROM staged_staff s WHERE s.external_id = a.external_id))`,
-		func(string) string { return "is of the last active administrators; the organization would be left with none" }, organization); err != nil {
+		func(string) string {
+			return "is of the last active administrators; the organization would be left with none"
+		}, organization); err != nil {
 		return fmt.Errorf("look for administrators: %w", err)
 	}
 	return nil

@@ -24,31 +24,28 @@ func locking(table, ids string) string {
 	) locked`
 }
 
-// manyRows is how many rows make it worth while to check references as sets.
-const manyRows = 10_000
+// manyRows is how many rows make it worth while to prepare for checking references.
+const manyRows = 1000
 
 // lockReferences does the work of foreign keys as sets, where there is much of it and the connection may: what was there
 // before and is referred to is found and kept from going away (what is new is this transaction's own), and then the
-// triggers that would do the same for each reference of each row, half the time of a large import, are left out. Where
-// the connection may not leave them out they work as ever.
-func (l *load) lockReferences(ctx context.Context) error {
-	// A table of few rows is cheaper to scan than to look up in, as the planner sees it: for the staff of a row that would
-	// be true once, not a million times.
-	for _, statement := range []string{`DISCARD PLANS`, `SELECT set_config('random_page_cost', '1.1', true)`} {
-		if _, err := l.tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
+// triggers that would do the same for each reference of each row, half the time of a large import, are left out.
+//
+// Where the connection may not leave them out they work as ever; eachRow tells so, and they are helped to good plans.
+func (l *load) lockReferences(ctx context.Context) (eachRow bool, err error) {
 	var rows int64
 	for _, count := range l.counts {
 		rows += count.Rows
 	}
-	if rows < l.options.manyRows {
-		return nil
+	if rows < manyRows {
+		return false, nil
 	}
-	allowed, err := l.mayLeaveTriggersOut(ctx)
-	if err != nil || !allowed {
-		return err
+	var allowed bool
+	if err := l.tx.GetContext(ctx, &allowed, `SELECT has_parameter_privilege(session_user, 'session_replication_role', 'SET')`); err != nil {
+		return false, err
+	}
+	if !allowed || l.options.eachRow {
+		return true, l.helpForeignKeys(ctx)
 	}
 	for _, referred := range []struct{ table, keys string }{{"staff", "staff_keys"}, {"people", "person_keys"}, {"matters", "matter_keys"}} {
 		var all bool
@@ -57,22 +54,35 @@ func (l *load) lockReferences(ctx context.Context) error {
 				SELECT FROM `+referred.table+` r WHERE r.organization_id = $1 AND r.id IN (SELECT id FROM `+referred.keys+` WHERE NOT is_new)
 				ORDER BY r.id FOR KEY SHARE
 			) locked)`, l.tx.Organization.String()); err != nil {
-			return err
+			return false, err
 		}
 		if !all {
-			return errors.New("some of the " + referred.table + " went away meanwhile")
+			return false, errors.New("some of the " + referred.table + " went away meanwhile")
 		}
 	}
 	var organization int
 	if err := l.tx.GetContext(ctx, &organization, `SELECT 1 FROM organizations WHERE id = $1 FOR KEY SHARE`, l.tx.Organization.String()); err != nil {
-		return err
+		return false, err
 	}
-	return l.asOwner(ctx, `SELECT set_config('session_replication_role', 'replica', true)`)
+	return false, l.asOwner(ctx, `SELECT set_config('session_replication_role', 'replica', true)`)
 }
 
-func (l *load) mayLeaveTriggersOut(ctx context.Context) (allowed bool, err error) {
-	err = l.tx.GetContext(ctx, &allowed, `SELECT has_parameter_privilege(session_user, 'session_replication_role', 'SET')`)
-	return allowed, err
+// helpForeignKeys lets the look-ups of foreign keys be planned anew, for tables that are about to be large, and with
+// the few rows of staff looked up in their index: scanning them is cheaper once, as the planner sees it, not a million
+// times.
+func (l *load) helpForeignKeys(ctx context.Context) error {
+	for _, statement := range []string{`DISCARD PLANS`, `SELECT set_config('random_page_cost', '1.1', true)`} {
+		if _, err := l.tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// analyzing gathers statistics of a table that others are about to refer to. Without them any index that begins with
+// the organization looks as good as the primary key. Another import may be at it just now; then its are as good.
+func analyzing(table string) statement {
+	return statement{query: "ANALYZE (SKIP_LOCKED) " + table, asOwner: true}
 }
 
 // asOwner runs a statement as the role of the connection, and goes on as the role of the service.

@@ -1,6 +1,7 @@
 package caseload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,6 +14,8 @@ type statement struct {
 	query string
 	now   bool
 	count func(written int64)
+
+	asOwner bool // of the tables: without parameters, and no step of its own
 }
 
 // merge writes what the staged files say as sets, each in a fixed number of statements whatever its size.
@@ -21,32 +24,32 @@ type statement struct {
 // people first, then tasks, each in the order of their ids, as bulk changes do it. What somebody else made of a row
 // between the two is overwritten, as if they had come first; what changed of a row that was there already comes after.
 func (l *load) merge(ctx context.Context) error {
-	var before, after []statement
+	var compare, write, record []statement
 	for _, k := range kinds {
-		before = append(before, statement{doing: "comparing " + k.things, query: k.want}, statement{query: "ANALYZE " + k.wanted})
+		compare = append(compare, statement{doing: "comparing " + k.things, query: k.want}, statement{query: "ANALYZE " + k.wanted})
 	}
-	before = append(before, lockStatements...)
-	for _, k := range kinds {
-		if k.subject != "" {
-			before = append(before, k.remember())
-		}
-	}
-	for _, k := range kinds {
-		after = append(after, k.write(l.counts[k.file])...)
-	}
+	compare = append(compare, lockStatements...)
 	for _, k := range kinds {
 		if k.subject != "" {
-			after = append(after, k.audit(l.counts[k.file])...)
+			compare = append(compare, k.remember())
+			record = append(record, k.audit(l.counts[k.file])...)
 		}
 	}
-	steps := int64(len(before) + len(after))
-	if err := l.runAll(ctx, before, steps); err != nil {
+	steps := int64(len(compare) + len(record))
+	for _, k := range kinds {
+		steps += int64(len(k.writes))
+	}
+	if err := l.runAll(ctx, compare, steps); err != nil {
 		return err
 	}
-	if err := l.lockReferences(ctx); err != nil {
+	eachRow, err := l.lockReferences(ctx)
+	if err != nil {
 		return fmt.Errorf("lock what is referred to: %w", err)
 	}
-	if err := l.runAll(ctx, after, steps); err != nil {
+	for _, k := range kinds {
+		write = append(write, k.write(l.counts[k.file], eachRow)...)
+	}
+	if err := l.runAll(ctx, append(write, record...), steps); err != nil {
 		return err
 	}
 	for _, count := range l.counts {
@@ -57,6 +60,12 @@ func (l *load) merge(ctx context.Context) error {
 
 func (l *load) runAll(ctx context.Context, statements []statement, steps int64) error {
 	for _, s := range statements {
+		if s.asOwner {
+			if err := l.asOwner(ctx, s.query); err != nil {
+				return fmt.Errorf("%s: %w", s.query, err)
+			}
+			continue
+		}
 		l.step++
 		if s.doing != "" {
 			l.options.Progress(Progress{Doing: s.doing, Done: l.step, Total: steps})
@@ -70,7 +79,7 @@ func (l *load) runAll(ctx context.Context, statements []statement, steps int64) 
 		}
 		written, err := l.exec(ctx, s.query, args...)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.doing, err)
+			return fmt.Errorf("%s: %w", cmp.Or(s.doing, s.query), err)
 		}
 		l.touched[s.table] += written
 		if s.count != nil {
@@ -143,14 +152,18 @@ func (k *kind) remember() statement {
 		FROM (` + k.changedRows() + `) changed JOIN ` + k.table + ` r ON r.organization_id = $1 AND r.id = changed.id`}
 }
 
-func (k *kind) write(into *FileResult) []statement {
-	statements := make([]statement, len(k.writes))
+// write is what writes the rows of a kind. Where foreign keys check each row, they are told of its table.
+func (k *kind) write(into *FileResult, eachRow bool) []statement {
+	statements := make([]statement, 0, len(k.writes)+1)
 	for i, s := range k.writes {
 		s.doing = "writing " + k.things
 		if count := k.counts[i]; count != nil && into != nil {
 			s.count = func(written int64) { count(into, written) }
 		}
-		statements[i] = s
+		statements = append(statements, s)
+		if last := i == len(k.writes)-1; eachRow && s.table == k.table && (last || k.writes[i+1].table != k.table) {
+			statements = append(statements, analyzing(k.table))
+		}
 	}
 	return statements
 }

@@ -67,37 +67,43 @@ func (l *load) open(f *file) (*rows, error) {
 }
 
 func (r *rows) readHeader() error {
+	before := r.problems.count
 	header, err := r.read()
-	if errors.Is(err, io.EOF) && r.problems.count == 0 {
-		r.problems.add(r.file, 1, -1, "the file is empty; its first line has to be "+strings.Join(r.file.columnNames(), ","))
-	}
-	if errors.Is(err, io.EOF) {
-		r.problems.lose(r.file)
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
+	if err == nil && r.problems.count == before {
+		r.judgeHeader(header)
+		return nil
+	}
+	r.problems.lose(r.file)
+	if r.problems.count == before {
+		r.problems.add(r.file, 1, "", "the file is empty; its first line has to be "+strings.Join(r.file.columnNames(), ","))
+	}
+	return nil
+}
+
+func (r *rows) judgeHeader(header []string) {
 	good := true
-	complain := func(problem string) {
+	complain := func(column, problem string) {
 		good = false
-		r.problems.add(r.file, r.line, -1, problem)
+		r.problems.add(r.file, r.line, column, problem)
 	}
 	order := slices.Repeat([]int{-1}, len(r.file.columns))
 	for place, name := range header {
 		at := r.file.find(name)
 		switch {
 		case at < 0:
-			complain("there is no column " + quote(name) + " in this file; its columns are " + strings.Join(r.file.columnNames(), ","))
+			complain(printable(name), "there is no such column in this file; its columns are "+strings.Join(r.file.columnNames(), ","))
 		case order[at] >= 0:
-			complain("the column " + name + " is there twice")
+			complain(name, "the column is there twice")
 		default:
 			order[at] = place
 		}
 	}
 	for at, place := range order {
 		if place < 0 {
-			complain("the column " + r.file.columns[at].name + " is missing")
+			complain(r.file.columns[at].name, "the column is missing")
 		}
 	}
 	if good {
@@ -105,7 +111,6 @@ func (r *rows) readHeader() error {
 	} else {
 		r.problems.lose(r.file)
 	}
-	return nil
 }
 
 // read reads the next row that can be read; io.EOF after the last.
@@ -118,11 +123,11 @@ func (r *rows) read() ([]string, error) {
 		case errors.As(err, &broken):
 			r.line, r.next = broken.StartLine, broken.Line+1
 			r.problems.lose(r.file)
-			r.problems.add(r.file, r.line, -1, "a quotation mark is missing or too many: "+broken.Err.Error())
+			r.problems.add(r.file, r.line, "", "a quotation mark is missing or too many: "+broken.Err.Error())
 			continue
 		case errors.Is(err, errRowTooLong):
 			r.problems.lose(r.file)
-			r.problems.add(r.file, r.next, -1, fmt.Sprintf("has more than %d bytes; a quotation mark may be missing. What follows was not read", maxRow))
+			r.problems.add(r.file, r.next, "", fmt.Sprintf("has more than %d bytes; a quotation mark may be missing. What follows was not read", maxRow))
 			return nil, io.EOF
 		case errors.Is(err, io.EOF):
 			return nil, io.EOF
@@ -146,18 +151,18 @@ func (r *rows) cells(into []cell) error {
 		}
 		if len(record) != len(r.order) {
 			r.problems.lose(r.file)
-			r.problems.add(r.file, r.line, -1, fmt.Sprintf("has %d values where the header has %d", len(record), len(r.order)))
+			r.problems.add(r.file, r.line, "", fmt.Sprintf("has %d values where the header has %d", len(record), len(r.order)))
 			continue
 		}
 		for at, place := range r.order {
 			var problem string
 			if into[at], problem = r.file.columns[at].readCell(record[place]); problem != "" {
-				r.problems.add(r.file, r.line, at, problem)
+				r.problems.add(r.file, r.line, r.file.columns[at].name, problem)
 			}
 		}
 		if r.file.checks != nil {
 			if column, problem := r.file.checks(r.file, into); problem != "" {
-				r.problems.add(r.file, r.line, r.file.find(column), problem)
+				r.problems.add(r.file, r.line, column, problem)
 			}
 		}
 		return nil
@@ -196,4 +201,3 @@ func (m *meter) Read(into []byte) (int, error) {
 	}
 	return count, err
 }
-

@@ -24,7 +24,7 @@ func (l *load) stage(ctx context.Context, f *file) (err error) {
 	if opened.order == nil {
 		return nil
 	}
-	into, err := l.tx.PrepareContext(ctx, pq.CopyIn(f.table, f.stagedColumns()...))
+	into, err := l.tx.PrepareContext(ctx, "COPY "+f.table+" ("+strings.Join(f.stagedColumns(), ", ")+") FROM STDIN")
 	if err != nil {
 		return fmt.Errorf("begin to copy: %w", err)
 	}
@@ -87,7 +87,7 @@ func (f *file) stagedRow(values []any, line int, cells []cell) error {
 		for i, column := range f.search {
 			texts[i] = cells[f.find(column)].value
 		}
-		words, err := pq.Array(domain.SearchWords(texts...)).Value()
+		words, err := pq.Array(append([]string{}, domain.SearchWords(texts...)...)).Value()
 		if err != nil {
 			return fmt.Errorf("encode search words: %w", err)
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"handover/internal/domain"
@@ -26,7 +25,7 @@ const (
 	latestYear     = 9999
 )
 
-var emailAddress = regexp.MustCompile(emailPattern)
+var emailAddress = regexp.MustCompile(emailPattern) //nolint:gocritic // the pattern of the contract, as it is
 
 // reader judges a cell that is not empty and gives it the form it is kept in.
 type reader func(text string) (value string, problem string)
@@ -151,17 +150,27 @@ func instant(text string) (string, string) {
 }
 
 // quote shows a value in a message: on one line, and not at length.
-func quote(text string) string {
-	const enough = 60
-	runes := 0
-	for i := range text {
-		if runes == enough {
-			text = text[:i] + "…"
-			break
-		}
-		runes++
+func quote(text string) string { return fmt.Sprintf("%q", shortened(text)) }
+
+// printable shows a name without quotation marks around it, where nothing in it needs them.
+func printable(text string) string {
+	text = shortened(text)
+	if quoted := fmt.Sprintf("%q", text); quoted != `"`+text+`"` {
+		return quoted
 	}
-	return fmt.Sprintf("%q", strings.TrimFunc(text, func(r rune) bool { return r == unicode.ReplacementChar }))
+	return text
+}
+
+func shortened(text string) string {
+	const enough = 60
+	count := 0
+	for at := range text {
+		if count == enough {
+			return text[:at] + "…"
+		}
+		count++
+	}
+	return text
 }
 
 // personOrMatter: a task belongs to a person, to a matter, or to neither.

@@ -107,7 +107,7 @@ func write(path string, header []string, count int, row func(int) []string) (err
 	return buffered.Flush()
 }
 
-// StaffID, PersonID, TaskID, MatterID and EventID are the external ids of what is written, counted from 0.
+// StaffID is the external id of a staff member; all are counted from 0.
 func StaffID(number int) string { return "s-" + strconv.Itoa(number+1) }
 
 // PersonID is the external id of a person.
