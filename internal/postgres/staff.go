@@ -53,6 +53,7 @@ func filterStaff(organization domain.OrganizationID, filter domain.StaffFilter) 
 	}
 	for _, prefix := range domain.SearchPrefixes(filter.Query) {
 		q.and(`' ' || lower(s.first_name) || ' ' || lower(s.last_name) || ' ' || s.email_normalized LIKE %s`, "% "+escapeLike(prefix)+"%")
+		q.once = true // one statement for each number of words would crowd out those that come often
 	}
 	return q
 }
