@@ -41,60 +41,74 @@ const idNow = `
 	GRANT USAGE ON SCHEMA bench TO handover_service;
 	GRANT EXECUTE ON FUNCTION bench.id_now() TO handover_service`
 
+// auditID is the nth such id of a run, in the order of its items, without the cost of idNow.
+const auditID = `(left($2::uuid::text, 15) || lpad(to_hex(position / 4096), 3, '0') || '-8' || lpad(to_hex(position % 4096), 3, '0') || right(gen_random_uuid()::text, 13))::uuid`
+
+// handoverRule is who has a task after replace with reassign_all and the scope team: the new staff, and those from outside the team.
+const handoverRule = `CASE WHEN before <@ team THEN $1::uuid[] ELSE
+	(SELECT array_agg(DISTINCT s ORDER BY s) FROM unnest(before || $1::uuid[]) s WHERE s = ANY ($1) OR s <> ALL (team)) END`
+
 // ownTables works on the service's tables, with their keys, indexes and policies in force.
 var ownTables = script{schema: "", begin: bareTransaction, steps: []step{
 	{"lock people", `SELECT count(*) FROM (
 		SELECT p.id FROM selection_people c JOIN people p ON p.organization_id = c.organization_id AND p.id = c.person_id
 		WHERE c.organization_id = $1 AND c.selection_id = $2 ORDER BY p.id FOR NO KEY UPDATE OF p) locked`, []value{organization, selection}},
-	{"lock tasks", `SELECT count(*) FROM (
+	{
+		"lock tasks", `SELECT count(*) FROM (
 		SELECT t.id FROM selection_people c JOIN tasks t ON t.organization_id = c.organization_id AND t.person_id = c.person_id
-		WHERE c.organization_id = $1 AND c.selection_id = $2 AND t.status IN ('open', 'in_progress') ORDER BY t.id FOR NO KEY UPDATE OF t) locked`, []value{organization, selection}},
-	{"save run", `INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals)
-		VALUES ($1, $2, 'manage_assignments', 'succeeded', $3, now(), now(), clock_timestamp(), jsonb_build_object('staff_ids', to_jsonb($4::uuid[])), '{}')`,
-		[]value{organization, run, asking, takingOver}},
-	{"save progress", `INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $3, $3)`, []value{organization, run, people}},
-	{"change", `
+		WHERE c.organization_id = $1 AND c.selection_id = $2 AND t.status IN ('open', 'in_progress') ORDER BY t.id FOR NO KEY UPDATE OF t) locked`,
+		[]value{organization, selection},
+	},
+	{"make a place for the plan", planTable, nil},
+	{"plan", `
 		WITH person AS MATERIALIZED (
 			SELECT c.person_id AS id, coalesce(array_agg(a.staff_id ORDER BY a.staff_id) FILTER (WHERE a.staff_id IS NOT NULL), '{}') AS before
 			FROM selection_people c LEFT JOIN assignments a ON a.organization_id = c.organization_id AND a.person_id = c.person_id
-			WHERE c.organization_id = $1 AND c.selection_id = $2 GROUP BY c.person_id
+			WHERE c.organization_id = $2 AND c.selection_id = $3 GROUP BY c.person_id
 		), task AS MATERIALIZED (
 			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team
 			FROM person
-			JOIN tasks t ON t.organization_id = $1 AND t.person_id = person.id AND t.status IN ('open', 'in_progress')
+			JOIN tasks t ON t.organization_id = $2 AND t.person_id = person.id AND t.status IN ('open', 'in_progress')
 			JOIN task_assignees h ON h.organization_id = t.organization_id AND h.task_id = t.id
 			GROUP BY t.id, person.before
 			HAVING bool_or(h.staff_id = ANY (person.before))
-		), item AS MATERIALIZED (
-			SELECT row_number() OVER () AS position, kind, id, before, after
-			FROM (
-				SELECT 'person' AS kind, id, before, $3::uuid[] AS after FROM person
-				UNION ALL
-				SELECT 'task', id, before, CASE WHEN before <@ team THEN $3::uuid[] ELSE
-					(SELECT array_agg(DISTINCT s ORDER BY s) FROM unnest(before || $3::uuid[]) s WHERE s = ANY ($3) OR s <> ALL (team)) END
-				FROM task) planned
-			WHERE before IS DISTINCT FROM after
-		), left_people AS (
-			DELETE FROM assignments a USING item
-			WHERE item.kind = 'person' AND a.organization_id = $1 AND a.person_id = item.id AND a.staff_id <> ALL (item.after)
-		), got_people AS (
-			INSERT INTO assignments (organization_id, person_id, staff_id)
-			SELECT $1, item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'person' AND s <> ALL (item.before)
-		), left_tasks AS (
-			DELETE FROM task_assignees h USING item
-			WHERE item.kind = 'task' AND h.organization_id = $1 AND h.task_id = item.id AND h.staff_id <> ALL (item.after)
-		), got_tasks AS (
-			INSERT INTO task_assignees (organization_id, task_id, staff_id)
-			SELECT $1, item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'task' AND s <> ALL (item.before)
-		), recorded AS (
-			INSERT INTO run_items (organization_id, run_id, position, kind, item_id, outcome, before_staff_ids, after_staff_ids)
-			SELECT $1, $4, position, kind, id, 'changed', before, after FROM item
 		)
+		INSERT INTO item
+		SELECT row_number() OVER (), kind, id, before, after FROM (
+			SELECT 'person' AS kind, id, before, $1::uuid[] AS after FROM person
+			UNION ALL
+			SELECT 'task', id, before, ` + handoverRule + ` FROM task) planned
+		WHERE before IS DISTINCT FROM after`, []value{takingOver, organization, selection}},
+	{"look at the plan", `ANALYZE item`, nil},
+	{"take people", `DELETE FROM assignments a USING item
+		WHERE item.kind = 'person' AND a.organization_id = $1 AND a.person_id = item.id AND a.staff_id <> ALL (item.after)`, []value{organization}},
+	{"give people", `INSERT INTO assignments (organization_id, person_id, staff_id)
+		SELECT $1, item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'person' AND s <> ALL (item.before)`, []value{organization}},
+	{"take tasks", `DELETE FROM task_assignees h USING item
+		WHERE item.kind = 'task' AND h.organization_id = $1 AND h.task_id = item.id AND h.staff_id <> ALL (item.after)`, []value{organization}},
+	{"give tasks", `INSERT INTO task_assignees (organization_id, task_id, staff_id)
+		SELECT $1, item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'task' AND s <> ALL (item.before)`, []value{organization}},
+	{
+		"save run", `INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals)
+		VALUES ($1, $2, 'manage_assignments', 'succeeded', $3, now(), now(), clock_timestamp(), jsonb_build_object('staff_ids', to_jsonb($4::uuid[])), '{}')`,
+		[]value{organization, run, asking, takingOver},
+	},
+	{"save progress", `INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $3, $3)`, []value{organization, run, people}},
+	{"record items", `INSERT INTO run_items (organization_id, run_id, position, kind, item_id, outcome, before_staff_ids, after_staff_ids)
+		SELECT $1, $2, position, kind, id, 'changed', before, after FROM item`, []value{organization, run}},
+	{"record what changed", shapes + `
 		INSERT INTO audit_events (organization_id, id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, before, after)
-		SELECT $1, bench.id_now(), now(), $5, 'manage_assignments', kind, id, $4, 'bench',
-			jsonb_build_object('staff_ids', to_jsonb(before)), jsonb_build_object('staff_ids', to_jsonb(after))
-		FROM item`, []value{organization, selection, takingOver, run, asking}},
+		SELECT $1, ` + auditID + `, now(), $3, 'manage_assignments', kind, id, $2, 'bench', before_audit, after_audit
+		FROM item JOIN shape USING (before, after)`, []value{organization, run, asking}},
 }}
+
+// planTable holds what becomes of each item, until the transaction ends.
+const planTable = `CREATE TEMPORARY TABLE item (position bigint, kind text, id uuid, before uuid[], after uuid[]) ON COMMIT DROP`
+
+// shapes makes the documents of the audit trail once for each way in which items went.
+const shapes = `WITH shape AS MATERIALIZED (
+	SELECT before, after, jsonb_build_object('staff_ids', to_jsonb(before)) AS before_audit, jsonb_build_object('staff_ids', to_jsonb(after)) AS after_audit
+	FROM item GROUP BY before, after)`
 
 // bareTables works on copies without organizations, foreign keys, policies, and indexes that this work does not need.
 var bareTables = script{schema: "bare.", begin: plainTransaction, steps: []step{
@@ -104,14 +118,12 @@ var bareTables = script{schema: "bare.", begin: plainTransaction, steps: []step{
 	{"lock tasks", `SELECT count(*) FROM (
 		SELECT t.id FROM bare.selection_people c JOIN bare.tasks t ON t.person_id = c.person_id
 		WHERE c.selection_id = $1 AND t.status IN ('open', 'in_progress') ORDER BY t.id FOR NO KEY UPDATE OF t) locked`, []value{selection}},
-	{"save run", `INSERT INTO bare.runs (id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals)
-		VALUES ($1, 'manage_assignments', 'succeeded', $2, now(), now(), clock_timestamp(), jsonb_build_object('staff_ids', to_jsonb($3::uuid[])), '{}')`,
-		[]value{run, asking, takingOver}},
-	{"change", `
+	{"make a place for the plan", planTable, nil},
+	{"plan", `
 		WITH person AS MATERIALIZED (
 			SELECT c.person_id AS id, coalesce(array_agg(a.staff_id ORDER BY a.staff_id) FILTER (WHERE a.staff_id IS NOT NULL), '{}') AS before
 			FROM bare.selection_people c LEFT JOIN bare.assignments a ON a.person_id = c.person_id
-			WHERE c.selection_id = $1 GROUP BY c.person_id
+			WHERE c.selection_id = $2 GROUP BY c.person_id
 		), task AS MATERIALIZED (
 			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team
 			FROM person
@@ -119,33 +131,31 @@ var bareTables = script{schema: "bare.", begin: plainTransaction, steps: []step{
 			JOIN bare.task_assignees h ON h.task_id = t.id
 			GROUP BY t.id, person.before
 			HAVING bool_or(h.staff_id = ANY (person.before))
-		), item AS MATERIALIZED (
-			SELECT row_number() OVER () AS position, kind, id, before, after
-			FROM (
-				SELECT 'person' AS kind, id, before, $2::uuid[] AS after FROM person
-				UNION ALL
-				SELECT 'task', id, before, CASE WHEN before <@ team THEN $2::uuid[] ELSE
-					(SELECT array_agg(DISTINCT s ORDER BY s) FROM unnest(before || $2::uuid[]) s WHERE s = ANY ($2) OR s <> ALL (team)) END
-				FROM task) planned
-			WHERE before IS DISTINCT FROM after
-		), left_people AS (
-			DELETE FROM bare.assignments a USING item WHERE item.kind = 'person' AND a.person_id = item.id AND a.staff_id <> ALL (item.after)
-		), got_people AS (
-			INSERT INTO bare.assignments (person_id, staff_id)
-			SELECT item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'person' AND s <> ALL (item.before)
-		), left_tasks AS (
-			DELETE FROM bare.task_assignees h USING item WHERE item.kind = 'task' AND h.task_id = item.id AND h.staff_id <> ALL (item.after)
-		), got_tasks AS (
-			INSERT INTO bare.task_assignees (task_id, staff_id)
-			SELECT item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'task' AND s <> ALL (item.before)
-		), recorded AS (
-			INSERT INTO bare.run_items (run_id, position, kind, item_id, outcome, before_staff_ids, after_staff_ids)
-			SELECT $3, position, kind, id, 'changed', before, after FROM item
 		)
+		INSERT INTO item
+		SELECT row_number() OVER (), kind, id, before, after FROM (
+			SELECT 'person' AS kind, id, before, $1::uuid[] AS after FROM person
+			UNION ALL
+			SELECT 'task', id, before, ` + handoverRule + ` FROM task) planned
+		WHERE before IS DISTINCT FROM after`, []value{takingOver, selection}},
+	{"look at the plan", `ANALYZE item`, nil},
+	{"take people", `DELETE FROM bare.assignments a USING item WHERE item.kind = 'person' AND a.person_id = item.id AND a.staff_id <> ALL (item.after)`, nil},
+	{"give people", `INSERT INTO bare.assignments (person_id, staff_id)
+		SELECT item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'person' AND s <> ALL (item.before)`, nil},
+	{"take tasks", `DELETE FROM bare.task_assignees h USING item WHERE item.kind = 'task' AND h.task_id = item.id AND h.staff_id <> ALL (item.after)`, nil},
+	{"give tasks", `INSERT INTO bare.task_assignees (task_id, staff_id)
+		SELECT item.id, s FROM item, unnest(item.after) s WHERE item.kind = 'task' AND s <> ALL (item.before)`, nil},
+	{
+		"save run", `INSERT INTO bare.runs (id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals)
+		VALUES ($1, 'manage_assignments', 'succeeded', $2, now(), now(), clock_timestamp(), jsonb_build_object('staff_ids', to_jsonb($3::uuid[])), '{}')`,
+		[]value{run, asking, takingOver},
+	},
+	{"record items", `INSERT INTO bare.run_items (run_id, position, kind, item_id, outcome, before_staff_ids, after_staff_ids)
+		SELECT $1, position, kind, id, 'changed', before, after FROM item`, []value{run}},
+	{"record what changed", shapes + `
 		INSERT INTO bare.audit_events (id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, before, after)
-		SELECT bench.id_now(), now(), $4, 'manage_assignments', kind, id, $3, 'bench',
-			jsonb_build_object('staff_ids', to_jsonb(before)), jsonb_build_object('staff_ids', to_jsonb(after))
-		FROM item`, []value{selection, takingOver, run, asking}},
+		SELECT ` + auditID + `, now(), $1, 'manage_assignments', kind, id, $2, 'bench', before_audit, after_audit
+		FROM item JOIN shape USING (before, after)`, []value{asking, run}},
 }}
 
 func plainTransaction(ctx context.Context, db *sql.DB, _ string, work func(*sql.Tx) error) error {

@@ -116,7 +116,7 @@ func startProgram(ctx context.Context, path string, b *bench) (*program, time.Du
 			started.address = address
 		}
 	}
-	for lines.Scan() { //nolint:revive // what else it prints is for people; it prints it before it is ready
+	for lines.Scan() {
 		if strings.Contains(lines.Text(), "curl") {
 			break
 		}

@@ -146,9 +146,15 @@ func (s *single) add(ctx context.Context, wanted addition) error {
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
 	run := newID()
 	for i, arguments := range [][]any{
-		{s.organization}, {s.organization, wanted.person}, {s.organization, wanted.person}, {s.organization, wanted.staff},
-		{s.organization, wanted.person, wanted.staff}, {s.organization, run, s.who}, {s.organization, run},
-		{s.organization, run, wanted.person, wanted.staff}, {s.organization, run, wanted.person, wanted.staff, s.who},
+		{s.organization},
+		{s.organization, wanted.person},
+		{s.organization, wanted.person},
+		{s.organization, wanted.staff},
+		{s.organization, wanted.person, wanted.staff},
+		{s.organization, run, s.who},
+		{s.organization, run},
+		{s.organization, run, wanted.person, wanted.staff},
+		{s.organization, run, wanted.person, wanted.staff, s.who},
 	} {
 		if _, err := tx.StmtContext(ctx, s.steps[i]).ExecContext(ctx, arguments...); err != nil {
 			return fmt.Errorf("step %d: %w", i, err)

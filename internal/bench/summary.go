@@ -29,7 +29,7 @@ func measureSummary(ctx context.Context, b *bench) error {
 	}
 	var withStaff, tasks int
 	// Both sides leave a selection behind: those of earlier rounds go, outside the timing.
-	clear := func(ctx context.Context) error {
+	empty := func(ctx context.Context) error {
 		if _, err := b.database.owner.ExecContext(ctx, `DELETE FROM selection_people WHERE organization_id = $1; `, b.world.organization); err != nil {
 			return fmt.Errorf("clear selections: %w", err)
 		}
@@ -37,7 +37,7 @@ func measureSummary(ctx context.Context, b *bench) error {
 	}
 	taken, err := inTurns(ctx, 3*b.rounds,
 		side{"service", func(ctx context.Context) (time.Duration, error) {
-			if err := clear(ctx); err != nil {
+			if err := empty(ctx); err != nil {
 				return 0, err
 			}
 			var summary struct {
@@ -52,7 +52,7 @@ func measureSummary(ctx context.Context, b *bench) error {
 			return took, err
 		}},
 		side{"floor", func(ctx context.Context) (time.Duration, error) {
-			if err := clear(ctx); err != nil {
+			if err := empty(ctx); err != nil {
 				return 0, err
 			}
 			var counted [2]int
