@@ -22,11 +22,6 @@ func takesHeader(op operation, name string) bool {
 	return false
 }
 
-func withoutHeader(request ask, name string) ask {
-	request.headers = slices.DeleteFunc(slices.Clone(request.headers), func(h header) bool { return h.name == name })
-	return request
-}
-
 func TestBadPreconditions(t *testing.T) {
 	t.Parallel()
 	s := start(t, withoutWorker)

@@ -310,35 +310,35 @@ func (p place) never() string {
 }
 
 // valuesFor are the tenant's own values that could stand at a place, by what they are.
-func (f *tenant) valuesFor(p place) map[string]string {
-	f.t.Helper()
+func (a *tenant) valuesFor(p place) map[string]string {
+	a.t.Helper()
 	switch p.kind {
 	case placeOfID:
 		return map[string]string{
-			"a client": f.clientID.String(), "a referral": f.referralID.String(), "a staff member": f.staff.ID.String(), "the administrator": f.Admin.ID.String(),
-			"a task": f.taskID.String(), "a matter": f.matterID.String(), "an event": f.eventID.String(), "a selection": f.selectionID.String(),
-			"a run": f.runID.String(), "a token": f.tokenID.String(), "the organization": f.ID.String(), "a client, in capitals": strings.ToUpper(f.clientID.String()),
+			"a client": a.clientID.String(), "a referral": a.referralID.String(), "a staff member": a.staff.ID.String(), "the administrator": a.Admin.ID.String(),
+			"a task": a.taskID.String(), "a matter": a.matterID.String(), "an event": a.eventID.String(), "a selection": a.selectionID.String(),
+			"a run": a.runID.String(), "a token": a.tokenID.String(), "the organization": a.ID.String(), "a client, in capitals": strings.ToUpper(a.clientID.String()),
 		}
 	case placeOfExternalKey:
-		return map[string]string{"a person's key": f.personKey, "a staff member's key": f.staffKey, "a task's key": f.taskKey}
+		return map[string]string{"a person's key": a.personKey, "a staff member's key": a.staffKey, "a task's key": a.taskKey}
 	case placeOfEmail:
-		return map[string]string{"a staff member's email": f.mark + f.staff.ID.String() + "@example.org"}
+		return map[string]string{"a staff member's email": a.mark + a.staff.ID.String() + "@example.org"}
 	case placeOfRevision:
-		return map[string]string{"a revision": f.revision}
+		return map[string]string{"a revision": a.revision}
 	case placeOfKey:
-		return map[string]string{"a key": f.key}
+		return map[string]string{"a key": a.key}
 	case placeOfTag:
 		tags := map[string]string{}
 		for operationID, request := range map[string]ask{
-			"getStaff": inPath("staff_id", f.staff.ID.String()), "getTask": inPath("task_id", f.taskID.String()), "getIntakeTemplate": {},
-			"getApiToken": inPath("token_id", f.tokenID.String()),
+			"getStaff": inPath("staff_id", a.staff.ID.String()), "getTask": inPath("task_id", a.taskID.String()), "getIntakeTemplate": {},
+			"getApiToken": inPath("token_id", a.tokenID.String()),
 		} {
-			tags["the ETag of "+operationID] = f.service.ask(f.t, f.Admin.Token, operationID, request).must(200).Header.Get("ETag")
+			tags["the ETag of "+operationID] = a.service.ask(a.t, a.Admin.Token, operationID, request).must(200).Header.Get("ETag")
 		}
 		return tags
 	case placeOfCursor:
 	}
-	return map[string]string{"a cursor": p.of(f)}
+	return map[string]string{"a cursor": p.of(a)}
 }
 
 // of is the tenant's own cursor to the second page of the list, with one row to a page.

@@ -24,7 +24,7 @@ import (
 const (
 	fuzzSeconds = "HANDOVER_FUZZ_SECONDS"
 	fuzzSeed    = "HANDOVER_FUZZ_SEED"
-	fuzzRounds  = 70 // of every operation
+	fuzzRounds  = 50 // of every operation
 )
 
 // Every operation is asked for all kinds of nonsense: it never fails, answers only with what its contract declares, and

@@ -54,28 +54,28 @@ func (s *service) furnished(t testing.TB, mark string) *tenant {
 }
 
 // busy does over HTTP what leaves selections, runs, audit rows and stored answers, all under the tenant's one key.
-func (f *tenant) busy() {
-	f.t.Helper()
-	both := people(f.clientID, f.referralID)
-	f.selectionID = decode[api.StoredSelection](f.keyed("createSelection", withBody(object{"selection": both})).must(201)).ID
-	f.revision = decode[api.AssignmentSummary](f.keyed("getAssignmentSummary", withBody(object{"selection": both})).must(200)).Revision
-	added := change("add", object{"staff_ids": idsOf(f.spare), "task_policy": "keep"})
-	id, _ := decode[api.Run](f.keyed("manageAssignments", withBody(object{"selection": both, "change": added, "reason": f.mark})).must(200)).ID.Get()
-	f.runID = id
-	f.keyed("assignStaff", withBody(object{"selection": people(f.person("client")), "staff_ids": idsOf(f.spare)})).must(200)
-	f.keyed("removeStaff", withBody(object{"selection": people(f.person("client", f.spare))})).must(200)
-	f.keyed("createReferral", withBody(object{"first_name": f.mark, "last_name": f.mark})).must(201)
-	f.keyed("createTask", withBody(object{"title": f.mark})).must(201)
-	f.keyed("createStaff", withBody(with(newMember("member"), "first_name", f.mark))).must(201)
-	f.keyed("createApiToken", withBody(object{"name": f.mark})).must(201)
-	f.keyed("deactivateStaff", inPath("staff_id", f.spare.ID.String())).must(200)
-	f.keyed("reactivateStaff", inPath("staff_id", f.spare.ID.String())).must(200)
+func (a *tenant) busy() {
+	a.t.Helper()
+	both := people(a.clientID, a.referralID)
+	a.selectionID = decode[api.StoredSelection](a.keyed("createSelection", withBody(object{"selection": both})).must(201)).ID
+	a.revision = decode[api.AssignmentSummary](a.keyed("getAssignmentSummary", withBody(object{"selection": both})).must(200)).Revision
+	added := change("add", object{"staff_ids": idsOf(a.spare), "task_policy": "keep"})
+	id, _ := decode[api.Run](a.keyed("manageAssignments", withBody(object{"selection": both, "change": added, "reason": a.mark})).must(200)).ID.Get()
+	a.runID = id
+	a.keyed("assignStaff", withBody(object{"selection": people(a.person("client")), "staff_ids": idsOf(a.spare)})).must(200)
+	a.keyed("removeStaff", withBody(object{"selection": people(a.person("client", a.spare))})).must(200)
+	a.keyed("createReferral", withBody(object{"first_name": a.mark, "last_name": a.mark})).must(201)
+	a.keyed("createTask", withBody(object{"title": a.mark})).must(201)
+	a.keyed("createStaff", withBody(with(newMember("member"), "first_name", a.mark))).must(201)
+	a.keyed("createApiToken", withBody(object{"name": a.mark})).must(201)
+	a.keyed("deactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
+	a.keyed("reactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
 }
 
 // keyed asks as the administrator, under the tenant's key.
-func (f *tenant) keyed(operationID string, a ask) answer {
-	f.t.Helper()
-	return f.service.ask(f.t, f.Admin.Token, operationID, a.with("Idempotency-Key", f.key))
+func (a *tenant) keyed(operationID string, request ask) answer {
+	a.t.Helper()
+	return a.service.ask(a.t, a.Admin.Token, operationID, request.with("Idempotency-Key", a.key))
 }
 
 // with is a body with one field more, or another value of it.
@@ -90,9 +90,9 @@ func with(body object, name string, value any) object {
 }
 
 // inNobody fails the test when an answer holds a word of the tenant.
-func (f *tenant) inNobody(t testing.TB, what string, got answer) {
+func (a *tenant) inNobody(t testing.TB, what string, got answer) {
 	t.Helper()
-	if strings.Contains(strings.ToLower(string(got.Body)), strings.ToLower(f.mark)) {
-		t.Errorf("%s: the answer tells of %s: %.500s", what, f.mark, got.Body)
+	if strings.Contains(strings.ToLower(string(got.Body)), strings.ToLower(a.mark)) {
+		t.Errorf("%s: the answer tells of %s: %.500s", what, a.mark, got.Body)
 	}
 }
