@@ -40,7 +40,6 @@ const (
 type work struct {
 	name, path string
 	body       object
-	headers    []string
 }
 
 // works are what can be asked, in an order in which each has something to do.
