@@ -358,17 +358,22 @@ REVOKE UPDATE ON run_items FROM handover_service;
 
 -- authenticate_api_token finds a token before its organization is known, by the SHA-256 of the secret. No row: there is
 -- no such token. The caller judges status, expiry and revocation, so that each is told apart in the logs.
+-- It is in PL/pgSQL, which keeps the plan for the session: every request waits for it, and planning would be most of it.
 CREATE FUNCTION authenticate_api_token(hash bytea)
     RETURNS TABLE (organization_id uuid, token_id uuid, scopes text[], expires_at timestamptz, revoked_at timestamptz, last_used_at timestamptz,
                    staff_id uuid, first_name text, last_name text, role text, status text, permissions text[], time_zone text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
     AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
         SELECT t.organization_id, t.id, t.scopes, t.expires_at, t.revoked_at, t.last_used_at,
                s.id, s.first_name, s.last_name, s.role, s.status, s.permissions, o.time_zone
         FROM api_tokens t
         JOIN staff s ON s.organization_id = t.organization_id AND s.id = t.staff_id
         JOIN organizations o ON o.id = t.organization_id
-        WHERE t.secret_hash = hash
+        WHERE t.secret_hash = hash;
+    END
     $$;
 
 -- sweep_expired deletes what may be forgotten, of every organization: expired selections and idempotency keys.

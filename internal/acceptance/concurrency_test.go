@@ -15,7 +15,7 @@ import (
 )
 
 // crowdedFor is how long changes are thrown at the same people.
-const crowdedFor = 4 * time.Second
+const crowdedFor = 3 * time.Second
 
 // Changes of overlapping people, their ids shuffled, together with edits of single tasks, asynchronous runs and
 // deactivations. Whatever comes through, the end is that of some order of it: the invariants carry every run out once more.

@@ -187,6 +187,7 @@ func (k *kind) audit(into *FileResult) []statement {
 			FROM (` + k.changedRows() + `) changed
 			JOIN previous ON previous.subject_kind = '` + k.subject + `' AND previous.id = changed.id
 			JOIN ` + k.table + ` r ON r.organization_id = $1 AND r.id = changed.id
+			OFFSET 0 -- so that the fields are put together once for a row, not for each place they are used at
 		) now
 		WHERE now.after <> now.before`}
 	if into != nil && k != peopleKind { // whose row may be the same where their staff is not

@@ -34,7 +34,7 @@ func (h *handlers) ListTasks(ctx context.Context, request api.ListTasksRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.ListTasks200JSONResponse{Items: all(tasks.Items, taskOf(today)), Total: tasks.Total, NextCursor: nextPage(ctx, tasks, taskID)}, nil
+	return taskPage{tasks: tasks, next: nextPage(ctx, tasks, taskID), today: today}, nil
 }
 
 // today is the civil date in the caller's organization.

@@ -67,7 +67,7 @@ func (tx *Tx) takeSeats(ctx context.Context, statement string, seats []domain.Se
 	for i, seat := range seats {
 		subjects[i], staff[i] = seat.Subject, seat.Staff
 	}
-	hit, err := tx.execBulk(ctx, statement, tx.Organization.String(), subjects, staff)
+	hit, err := tx.execSet(ctx, len(seats), statement, tx.Organization.String(), subjects, staff)
 	return expect("seats", hit, err, len(seats))
 }
 
@@ -81,7 +81,7 @@ func (tx *Tx) createTasks(ctx context.Context, tasks []domain.CreatedTask, now t
 		taskIDs[i], people[i] = task.ID, task.PersonID
 		titles[i], details[i], due[i] = task.Title, task.Details, task.DueOn.String()
 	}
-	hit, err := tx.execBulk(ctx, `
+	hit, err := tx.execSet(ctx, len(tasks), `
 		INSERT INTO tasks (organization_id, id, title, details, status, due_on, person_id, is_intake, created_at, updated_at)
 		SELECT $1, made.id, made.title, made.details, 'open', made.due_on, made.person_id, true, $7, $7
 		FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[]) AS made (id, person_id, title, details, due_on)`,
@@ -103,7 +103,7 @@ func (tx *Tx) RecordItems(ctx context.Context, items []domain.PlannedItem, stamp
 			auditIDs[i] = newID()
 		}
 	}
-	_, err := tx.execBulk(ctx, `
+	_, err := tx.execSet(ctx, len(items), `
 		WITH shape AS MATERIALIZED (
 			SELECT s.number, s.kind, s.outcome, nullif(s.reason, '') AS reason,
 			       s.before::uuid[] AS before, s.after::uuid[] AS after,

@@ -49,7 +49,7 @@ func locking(lock bool, clause string) string {
 }
 
 func (tx *Tx) peopleFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]domain.PersonFacts, error) {
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := tx.querySet(ctx, len(people), `
 		SELECT p.id, p.kind
 		FROM unnest($2::uuid[]) AS chosen (id)
 		JOIN people p ON p.organization_id = $1 AND p.id = chosen.id
@@ -74,7 +74,7 @@ func (tx *Tx) peopleFacts(ctx context.Context, people []uuid.UUID, lock bool) ([
 
 // readAssignments gives each person their staff. The rows come with the person's place among people.
 func (tx *Tx) readAssignments(ctx context.Context, people []uuid.UUID, facts []domain.PersonFacts) error {
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := tx.querySet(ctx, len(people), `
 		SELECT chosen.place, a.staff_id
 		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
 		JOIN assignments a ON a.organization_id = $1 AND a.person_id = chosen.id
@@ -95,7 +95,7 @@ func (tx *Tx) readAssignments(ctx context.Context, people []uuid.UUID, facts []d
 }
 
 func (tx *Tx) taskFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]domain.TaskFacts, error) {
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := tx.querySet(ctx, len(people), `
 		SELECT t.id, chosen.place
 		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
 		JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.status IN ('open', 'in_progress')
@@ -127,7 +127,7 @@ func (tx *Tx) readTaskAssignees(ctx context.Context, people []uuid.UUID, tasks [
 	if len(tasks) == 0 {
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := tx.querySet(ctx, len(people), `
 		SELECT seat.task_id, seat.staff_id
 		FROM unnest($2::uuid[]) AS chosen (id)
 		JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.status IN ('open', 'in_progress')
@@ -157,7 +157,7 @@ func (tx *Tx) readTaskAssignees(ctx context.Context, people []uuid.UUID, tasks [
 }
 
 func (tx *Tx) staffFacts(ctx context.Context, concerned []uuid.UUID, lock bool) (map[uuid.UUID]domain.StaffStatus, error) {
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := tx.querySet(ctx, len(concerned), `
 		SELECT s.id, s.status FROM staff s
 		WHERE s.organization_id = $1 AND s.id = ANY ($2::uuid[])
 		ORDER BY s.id`+locking(lock, ` FOR SHARE`), tx.Organization.String(), ids(concerned))
@@ -199,7 +199,7 @@ func staffConcerned(facts *domain.AssignmentFacts, named []uuid.UUID) []uuid.UUI
 }
 
 func (tx *Tx) readIntake(ctx context.Context, people []uuid.UUID, facts []domain.PersonFacts) error {
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := tx.querySet(ctx, len(people), `
 		SELECT chosen.place
 		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
 		WHERE EXISTS (SELECT FROM tasks t WHERE t.organization_id = $1 AND t.person_id = chosen.id AND t.is_intake)`,

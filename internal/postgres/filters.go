@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -79,10 +80,20 @@ func (q *query) from(table string) string {
 // page is the statement from FROM on, continued after the page's last row, with one row more than the page holds: that
 // it comes tells that there is a next page.
 func (q *query) page(table string, page domain.Page) string {
+	return q.after(table, page) + " LIMIT " + q.arg(page.Limit+1)
+}
+
+// widestPage is the same for the largest page there is. The page that was asked for is cut from it: the statement that
+// does so is the same for each size, and is planned for few rows.
+func (q *query) widestPage(table string, page domain.Page) string {
+	return q.after(table, page) + " LIMIT " + strconv.Itoa(domain.MaxPage+1)
+}
+
+func (q *query) after(table string, page domain.Page) string {
 	if page.After != uuid.Nil {
 		q.and(q.id+" > %s", page.After)
 	}
-	return q.from(table) + " ORDER BY " + q.id + " LIMIT " + q.arg(page.Limit+1)
+	return q.from(table) + " ORDER BY " + q.id
 }
 
 func texts[T ~string](values []T) []string {
@@ -192,6 +203,7 @@ func (q *query) filterTasks(filter domain.TaskFilter, today domain.Date) {
 		q.and("t.person_id IS NOT NULL")
 		q.andBool("EXISTS (SELECT FROM assignments a WHERE a.organization_id = t.organization_id AND a.person_id = t.person_id)", filter.PersonHasStaff)
 	}
+	q.once = q.once || filter.DueFrom != nil || filter.DueTo != nil
 	if filter.DueFrom != nil {
 		q.and("t.due_on >= %s", filter.DueFrom.String())
 	}

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,37 +12,6 @@ import (
 
 	"handover/internal/domain"
 )
-
-// staffRefs reads the JSON array that staffRefsOf builds.
-type staffRefs []domain.StaffRef
-
-// staffRefsOf is a sub-select that gives the staff on the seats of a table as a JSON array, by id.
-func staffRefsOf(table, column, subject string) string {
-	return `coalesce((SELECT json_agg(json_build_array(s.id, s.first_name, s.last_name, s.status) ORDER BY s.id)
-		FROM ` + table + ` seat JOIN staff s ON s.organization_id = seat.organization_id AND s.id = seat.staff_id
-		WHERE seat.organization_id = $1 AND seat.` + column + ` = ` + subject + `), '[]')`
-}
-
-// Scan reads the array.
-func (r *staffRefs) Scan(source any) error {
-	text, ok := source.([]byte)
-	if !ok {
-		return fmt.Errorf("read staff: unexpected %T", source)
-	}
-	var seats [][4]string
-	if err := json.Unmarshal(text, &seats); err != nil {
-		return fmt.Errorf("read staff: %w", err)
-	}
-	*r = make(staffRefs, len(seats))
-	for i, seat := range seats {
-		id, err := uuid.Parse(seat[0])
-		if err != nil {
-			return fmt.Errorf("read staff: %w", err)
-		}
-		(*r)[i] = domain.StaffRef{ID: id, Name: domain.FullName(seat[1], seat[2]), Status: domain.StaffStatus(seat[3])}
-	}
-	return nil
-}
 
 type personRow struct {
 	ID              uuid.UUID           `db:"id"`
@@ -83,7 +51,7 @@ func (tx *Tx) People(ctx context.Context, caller domain.Caller, filter domain.Pe
 	q.seenPeople(caller)
 	q.filterPeople(filter)
 	var rows []personRow
-	if err := tx.list(ctx, &rows, q, withPersonDetails("SELECT "+personColumns+" "+q.page("people p", page))); err != nil {
+	if err := tx.list(ctx, &rows, q, withPersonDetails("SELECT "+personColumns+" "+q.widestPage("people p", page))+" LIMIT "+q.arg(page.Limit+1)); err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
 	people := make([]domain.Person, len(rows))
@@ -96,12 +64,26 @@ func (tx *Tx) People(ctx context.Context, caller domain.Caller, filter domain.Pe
 // list runs a list's statement, prepared unless its values deserve a plan of their own.
 func (tx *Tx) list(ctx context.Context, into any, q *query, statement string) error {
 	if q.once {
+		if err := tx.planForValues(ctx); err != nil {
+			return err
+		}
 		return tx.SelectContext(ctx, into, statement, q.args...)
 	}
 	return tx.selectAll(ctx, into, statement, q.args...)
 }
 
+// listRows is list for rows that the caller reads.
+func (tx *Tx) listRows(ctx context.Context, q *query, statement string) (*sql.Rows, error) {
+	if q.once {
+		return tx.queryOnce(ctx, statement, q.args...)
+	}
+	return tx.query(ctx, statement, q.args...)
+}
+
 func (tx *Tx) count(ctx context.Context, q *query, table string) (int, error) {
+	if err := tx.planForValues(ctx); err != nil {
+		return 0, err
+	}
 	var total int
 	err := tx.GetContext(ctx, &total, "SELECT count(*) "+q.from(table), q.args...)
 	return total, err

@@ -213,7 +213,7 @@ func readItem(scan scanner) (PositionedItem, error) {
 func (tx *Tx) RunItems(ctx context.Context, caller domain.Caller, run uuid.UUID, filter domain.ItemFilter, after, limit int) ([]PositionedItem, error) {
 	q := tx.filterItems(caller, run, filter)
 	q.and("i.position > %s", after)
-	rows, err := tx.QueryContext(ctx, itemSelect+q.from(itemTables)+" ORDER BY i.position LIMIT "+q.arg(limit+1), q.args...)
+	rows, err := tx.queryOnce(ctx, itemSelect+q.from(itemTables)+" ORDER BY i.position LIMIT "+q.arg(limit+1), q.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list items: %w", err)
 	}
@@ -238,7 +238,7 @@ func (tx *Tx) CountRunItems(ctx context.Context, caller domain.Caller, run uuid.
 // EachRunItem streams all items of a run, in the run's order; memory does not grow with their number.
 func (tx *Tx) EachRunItem(ctx context.Context, caller domain.Caller, run uuid.UUID, read func(domain.RunItem) error) error {
 	q := tx.filterItems(caller, run, domain.ItemFilter{})
-	rows, err := tx.QueryContext(ctx, itemSelect+q.from(itemTables)+" ORDER BY i.position", q.args...)
+	rows, err := tx.queryOnce(ctx, itemSelect+q.from(itemTables)+" ORDER BY i.position", q.args...)
 	if err != nil {
 		return fmt.Errorf("stream items: %w", err)
 	}

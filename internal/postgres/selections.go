@@ -34,15 +34,15 @@ type ChosenPerson struct {
 func (tx *Tx) PeopleByID(ctx context.Context, caller domain.Caller, wanted []uuid.UUID) ([]ChosenPerson, error) {
 	q := &query{args: []any{tx.Organization.String(), ids(wanted)}}
 	seen := q.fill(seenPerson, []any{pq.Array(texts(caller.SeenKinds())), caller.StaffID})
-	return tx.chosen(ctx, `SELECT p.id, p.kind, (`+seen+`) AS seen FROM people p WHERE p.organization_id = $1 AND p.id = ANY ($2::uuid[]) ORDER BY p.id`, q.args...)
+	return chosen(tx.querySet(ctx, len(wanted), `SELECT p.id, p.kind, (`+seen+`) AS seen FROM people p WHERE p.organization_id = $1 AND p.id = ANY ($2::uuid[]) ORDER BY p.id`, q.args...))
 }
 
 // PeopleOfSelection gives the people of a saved selection, in order.
 func (tx *Tx) PeopleOfSelection(ctx context.Context, selection uuid.UUID) ([]ChosenPerson, error) {
-	return tx.chosen(ctx, `
+	return chosen(tx.queryOnce(ctx, `
 		SELECT p.id, p.kind, true AS seen FROM selection_people chosen
 		JOIN people p ON p.organization_id = chosen.organization_id AND p.id = chosen.person_id
-		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2 ORDER BY p.id`, tx.Organization.String(), selection)
+		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2 ORDER BY p.id`, tx.Organization.String(), selection))
 }
 
 // PeopleMatching gives the people the caller sees and the filter matches, in order, at most limit of them.
@@ -50,11 +50,10 @@ func (tx *Tx) PeopleMatching(ctx context.Context, caller domain.Caller, filter d
 	q := newQuery("p", tx.Organization)
 	q.seenPeople(caller)
 	q.filterPeople(filter)
-	return tx.chosen(ctx, `SELECT p.id, p.kind, true AS seen `+q.from("people p")+` ORDER BY p.id LIMIT `+q.arg(limit), q.args...)
+	return chosen(tx.queryOnce(ctx, `SELECT p.id, p.kind, true AS seen `+q.from("people p")+` ORDER BY p.id LIMIT `+q.arg(limit), q.args...))
 }
 
-func (tx *Tx) chosen(ctx context.Context, statement string, args ...any) ([]ChosenPerson, error) {
-	rows, err := tx.QueryContext(ctx, statement, args...)
+func chosen(rows *sql.Rows, err error) ([]ChosenPerson, error) {
 	if err != nil {
 		return nil, fmt.Errorf("choose people: %w", err)
 	}
@@ -82,7 +81,7 @@ func (tx *Tx) SaveSelection(ctx context.Context, selection Selection, people []u
 		selection.Kinds.Clients, selection.Kinds.Referrals); err != nil {
 		return fmt.Errorf("save selection: %w", err)
 	}
-	hit, err := tx.execBulk(ctx, `
+	hit, err := tx.execSet(ctx, len(people), `
 		INSERT INTO selection_people (organization_id, selection_id, person_id) SELECT $1, $2, person_id FROM unnest($3::uuid[]) AS person_id`,
 		tx.Organization.String(), selection.ID, ids(people))
 	return expect("save selected people", hit, err, len(people))

@@ -52,11 +52,15 @@ type Tx struct {
 	*sqlx.Tx
 	Organization domain.OrganizationID
 	store        *Store
+	// forValues is set once statements are planned for their values, see planForValues.
+	forValues bool
 }
 
 // beginStatement takes the unprivileged role and sets the organization, both for this transaction alone. Waiting for a
-// lock is bounded, so that nothing hangs silently.
-const beginStatement = `SELECT set_config('role', 'handover_service', true), set_config('handover.organization_id', $1, true), set_config('lock_timeout', '30s', true)`
+// lock is bounded, so that nothing hangs silently. Prepared statements are planned once: they are short, and planning them
+// anew would take longer than running them.
+const beginStatement = `SELECT set_config('role', 'handover_service', true), set_config('handover.organization_id', $1, true),
+	set_config('lock_timeout', '30s', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
 // attempts is how often a transaction is tried that the database ended in favour of another.
 const attempts = 6
@@ -153,6 +157,19 @@ func (s *Store) getOne(ctx context.Context, into any, query string, args ...any)
 	return s.DB.GetContext(ctx, into, query, args...)
 }
 
+// planForValues has the statements that follow planned for their values: those over arrays of any size, and those whose
+// values decide which index serves them. They are not kept prepared.
+func (tx *Tx) planForValues(ctx context.Context) error {
+	if tx.forValues {
+		return nil
+	}
+	tx.forValues = true
+	if err := tx.exec(ctx, `SELECT set_config('plan_cache_mode', 'auto', true)`); err != nil {
+		return fmt.Errorf("plan for values: %w", err)
+	}
+	return nil
+}
+
 // selectAll reads all rows of a short statement into a slice of structs or values.
 func (tx *Tx) selectAll(ctx context.Context, into any, query string, args ...any) error {
 	if statement := tx.store.statement(query); statement != nil {
@@ -183,9 +200,42 @@ func (tx *Tx) execCounting(ctx context.Context, query string, args ...any) (int,
 	return affected(tx.ExecContext(ctx, query, args...))
 }
 
-// execBulk runs a statement over arrays. It is never kept prepared, so that it is planned for the size of its arrays.
-func (tx *Tx) execBulk(ctx context.Context, query string, args ...any) (int, error) {
+// fewRows is up to how many rows a statement over arrays is a short one.
+const fewRows = 20
+
+// execSet runs a statement over arrays of a size, planned for that size unless it is small.
+func (tx *Tx) execSet(ctx context.Context, size int, query string, args ...any) (int, error) {
+	if size <= fewRows {
+		return tx.execCounting(ctx, query, args...)
+	}
+	if err := tx.planForValues(ctx); err != nil {
+		return 0, err
+	}
 	return affected(tx.ExecContext(ctx, query, args...))
+}
+
+// querySet reads with a statement over arrays of a size, planned for that size unless it is small.
+func (tx *Tx) querySet(ctx context.Context, size int, query string, args ...any) (*sql.Rows, error) {
+	if size > fewRows {
+		return tx.queryOnce(ctx, query, args...)
+	}
+	return tx.query(ctx, query, args...)
+}
+
+// query reads with a short statement.
+func (tx *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if statement := tx.store.statement(query); statement != nil {
+		return tx.StmtxContext(ctx, statement).QueryContext(ctx, args...)
+	}
+	return tx.QueryContext(ctx, query, args...)
+}
+
+// queryOnce reads with a statement that is planned for its values.
+func (tx *Tx) queryOnce(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := tx.planForValues(ctx); err != nil {
+		return nil, err
+	}
+	return tx.QueryContext(ctx, query, args...)
 }
 
 func affected(result sql.Result, err error) (int, error) {

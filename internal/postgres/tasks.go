@@ -57,13 +57,22 @@ func (tx *Tx) Tasks(ctx context.Context, caller domain.Caller, filter domain.Tas
 	q := newQuery("t", tx.Organization)
 	q.seenTasks(caller)
 	q.filterTasks(filter, today)
-	var rows []taskRow
-	if err := tx.list(ctx, &rows, q, withAssignees("SELECT "+taskColumns+" "+q.page("tasks t", page))); err != nil {
+	rows, err := tx.listRows(ctx, q, withAssignees("SELECT "+taskColumns+" "+q.widestPage("tasks t", page))+" LIMIT "+q.arg(page.Limit+1))
+	if err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
 	}
-	tasks := make([]domain.Task, len(rows))
-	for i, row := range rows {
-		tasks[i] = row.task()
+	tasks := make([]domain.Task, 0, page.Limit+1)
+	err = each(rows, func(scan scanner) error {
+		var row taskRow
+		if err := scan(&row.ID, &row.ExternalID, &row.Title, &row.Details, &row.Status, &row.DueOn, &row.PersonID, &row.MatterID,
+			&row.CreatedAt, &row.UpdatedAt, &row.Assignees); err != nil {
+			return err
+		}
+		tasks = append(tasks, row.task())
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
 	}
 	return tasks, nil
 }
