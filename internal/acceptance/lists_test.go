@@ -129,6 +129,47 @@ func TestLists(t *testing.T) {
 		w.get(w.Admin, "/v1/people?kind=client&limit=2&include_total=true&cursor="+of).must(200)
 		w.get(ann, "/v1/people?kind=client&cursor="+of).must(200)
 	})
+
+	s.rule(t, "runs are filtered by kind, state and who asked, their items by kind and outcome", func(_ *testing.T, w *world) {
+		ann := w.member("member", "staff", "clients")
+		person, other := w.person("client", ann), w.person("client", w.Admin)
+		task := w.task(person, ann)
+		w.task(other, w.Admin)
+		selection := people(person, other)
+		managed := decode[api.Run](w.manage(ann, selection, change("replace", object{"staff_ids": idsOf(w.Admin), "task_policy": "reassign_all"})).must(200))
+		assigned := decode[api.Run](w.as(w.Admin, "POST", "/v1/assign-staff", object{"selection": selection, "staff_ids": idsOf(ann)}).must(200))
+		queued := decode[api.Run](w.as(ann, "POST", "/v1/remove-staff", object{"selection": selection}, async).must(202))
+		of := func(runs ...api.Run) []uuid.UUID {
+			var ids []uuid.UUID
+			for _, run := range runs {
+				ids = append(ids, run.ID.MustGet())
+			}
+			return ids
+		}
+		for query, want := range map[string][]uuid.UUID{
+			"": of(managed, assigned, queued), "kind=manage_assignments": of(managed), "kind=assign_staff,remove_staff": of(assigned, queued),
+			"kind=undo": nil, "status=queued": of(queued), "status=succeeded": of(managed, assigned), "status=failed,cancelled": nil,
+			"requested_by=me": of(assigned), "requested_by=" + ann.ID.String(): of(managed, queued),
+			"requested_by=" + ann.ID.String() + "&status=succeeded": of(managed),
+		} {
+			w.lists(w.Admin, "/v1/runs?"+query, want...)
+			w.lists(w.Admin, "/v1/runs?limit=1&"+query, want...)
+		}
+		w.lists(ann, "/v1/runs?requested_by="+w.Admin.ID.String())
+		items := linksOf(w.t, managed).Items
+		for query, want := range map[string]int{
+			"": 4, "kind=person": 2, "kind=task": 2, "kind=person,task": 4, "kind=matter": 0, "outcome=changed": 2, "outcome=unchanged": 2,
+			"outcome=created,left_alone": 0, "kind=task&outcome=changed": 1,
+		} {
+			got := list[api.RunItem](w, ann, items+"?limit=1&"+query)
+			if total := *decode[page](w.get(ann, items+"?include_total=true&"+query).must(200)).Total; len(got) != want || total != want {
+				w.t.Errorf("items %s: got %d of %d, want %d", query, len(got), total, want)
+			}
+			if query == "kind=task&outcome=changed" && got[0].ItemID != task {
+				w.t.Errorf("got %+v", got[0])
+			}
+		}
+	})
 }
 
 // rowKeys reads a whole list by a key of its rows.
