@@ -20,6 +20,7 @@ import (
 // The sizes of what is disturbed.
 const (
 	manyPeople = 20_000
+	somePeople = 5_000
 	fewPeople  = 300
 )
 

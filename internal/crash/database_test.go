@@ -23,7 +23,7 @@ import (
 func TestCutConnection(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t)
-	c := newCaseload(t, db.SQL, manyPeople, fewPeople)
+	c := newCaseload(t, db.SQL, somePeople, fewPeople)
 	random := chance(t)
 	service := start(t, db.URL)
 	usual := c.undisturbed(t, service)
@@ -84,7 +84,7 @@ func TestKillPostgreSQL(t *testing.T) {
 	if err := schema.Up(t.Context(), server.URL()); err != nil {
 		t.Fatal(err)
 	}
-	c := newCaseload(t, db, manyPeople, fewPeople)
+	c := newCaseload(t, db, somePeople, fewPeople)
 	random := chance(t)
 	service := start(t, server.URL())
 	usual := c.undisturbed(t, service)

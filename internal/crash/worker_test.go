@@ -48,7 +48,7 @@ func TestKillServerAndWorker(t *testing.T) {
 func TestKillWorker(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t)
-	c := newCaseload(t, db.SQL, manyPeople, fewPeople)
+	c := newCaseload(t, db.SQL, somePeople, fewPeople)
 	random := chance(t)
 	first := start(t, db.URL)
 	usual := c.undisturbed(t, first)
