@@ -326,7 +326,7 @@ CREATE TABLE api_tokens (
     CONSTRAINT api_tokens_staff_fkey FOREIGN KEY (organization_id, staff_id) REFERENCES staff (organization_id, id),
     CONSTRAINT api_tokens_secret_hash_length CHECK (length(secret_hash) = 32)
 );
-CREATE UNIQUE INDEX api_tokens_secret_hash_idx ON api_tokens (secret_hash);
+CREATE INDEX api_tokens_secret_hash_idx ON api_tokens (secret_hash);
 CREATE INDEX api_tokens_staff_idx ON api_tokens (organization_id, staff_id);
 
 -- Row-level security. The sub-select makes it one look-up a statement instead of one a row.

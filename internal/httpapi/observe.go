@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +46,7 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // requestID keeps the caller's id of a request where it has one that can stand in a log, and makes one otherwise.
 func requestID(headers http.Header) string {
 	id := headers.Get("X-Request-Id")
-	if id == "" || len(id) > maxRequestID {
+	if id == "" || len(id) > maxRequestID || strings.HasPrefix(id, "hnd_") { // a token is nothing to log
 		return uuid.Must(uuid.NewV7()).String()
 	}
 	for _, char := range []byte(id) {
