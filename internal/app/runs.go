@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -68,13 +69,21 @@ func (a *App) WriteReport(ctx context.Context, caller domain.Caller, run domain.
 			return err
 		}
 		if err := report.Begin(run, names); err != nil {
+			return unwritten(err)
+		}
+		if err := tx.EachRunItem(ctx, caller, run.ID, func(item domain.RunItem) error { return unwritten(report.Item(item)) }); err != nil {
 			return err
 		}
-		if err := tx.EachRunItem(ctx, caller, run.ID, report.Item); err != nil {
-			return err
-		}
-		return report.End()
+		return unwritten(report.End())
 	})
+}
+
+// unwritten is an error of where a report goes. Its chain ends here: a lost reader must not be taken for a lost database.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New("write the report: " + err.Error())
 }
 
 // AuditEvents lists the trail, the newest first (D1). Administrators may.

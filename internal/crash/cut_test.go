@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"handover/internal/app"
+	"handover/internal/domain"
 	"handover/internal/httpapi"
 	"handover/internal/invariants/watch"
 	"handover/internal/postgres"
@@ -219,4 +222,32 @@ func TestRescueOfWorkingRun(t *testing.T) {
 		return err == nil && state == "completed"
 	})
 	s.check(t, true)
+}
+
+// brokenReader is somebody who stops reading a report in the middle.
+type brokenReader struct{}
+
+func (brokenReader) Begin(domain.Run, map[uuid.UUID]string) error { return nil }
+
+func (brokenReader) Item(domain.RunItem) error {
+	return &net.OpError{Op: "write", Err: syscall.EPIPE}
+}
+
+func (brokenReader) End() error { return nil }
+
+// Who reads a report may go away: that is not the database.
+func TestLostReader(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t)
+	made := s.service.insist(t, s.moveEverybody(false))
+	caller := domain.Caller{Organization: domain.OrganizationID(s.large.ID), StaffID: s.large.Admin, Role: domain.RoleAdministrator}
+	run, err := s.app.Run(t.Context(), caller, made.run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.app.WriteReport(t.Context(), caller, run, brokenReader{})
+	var refusal *domain.Error
+	if err == nil || errors.As(err, &refusal) {
+		t.Errorf("got %v", err)
+	}
 }
