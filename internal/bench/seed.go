@@ -31,7 +31,7 @@ const (
 )
 
 // seedFormat is counted up when the seed changes: a kept database of another format is refused.
-const seedFormat = 1
+const seedFormat = 2
 
 // seedHelpers are where the seed's own things live, beside the service's tables. bench.id makes ids of version 7: those of
 // greater numbers are greater, as those made later are.
@@ -86,29 +86,21 @@ var seedStatements = []struct{ what, statement string }{
 			CASE n % 50 WHEN 0 THEN 'private' WHEN 25 THEN 'groups' ELSE 'everyone' END, bench.id($1, 1, bench.ordinary(n)),
 			CASE WHEN n % 2 = 0 THEN bench.id($1, 2, n) END, now(), now()
 		FROM generate_series(1, $2::bigint / 2) n`},
-	{"active tasks", taskInsert + `
-		SELECT bench.id($1, 0, 1), bench.id($1, 4, k * 4), 'T-' || k * 4, 'Task ' || k * 4, 'What is to be done, in a sentence or two, as people write it.',
-			CASE WHEN k % 3 = 0 THEN 'in_progress' ELSE 'open' END, CASE WHEN k % 10 > 0 THEN current_date + (k % 60 - 20)::integer END,
-			CASE WHEN k % 25 < 20 THEN bench.id($1, 2, 1 + (k / 25 * 20 + k % 25) * 7919 % $2::bigint) END,
+	{"tasks", `INSERT INTO tasks (organization_id, id, external_id, title, details, status, due_on, person_id, matter_id, created_at, updated_at)
+		SELECT bench.id($1, 0, 1), bench.id($1, 4, n), 'T-' || n, 'Task ' || n, 'What is to be done, in a sentence or two, as people write it.',
+			CASE WHEN active THEN CASE WHEN k % 3 = 0 THEN 'in_progress' ELSE 'open' END ELSE CASE WHEN k % 5 = 0 THEN 'cancelled' ELSE 'completed' END END,
+			CASE WHEN k % 10 > 0 THEN current_date + CASE WHEN active THEN k % 60 - 20 ELSE -k % 1000 END::integer END,
+			CASE WHEN k % 25 < 20 THEN bench.id($1, 2, person) END,
 			CASE WHEN k % 25 BETWEEN 20 AND 23 THEN bench.id($1, 3, 1 + k % ($2::bigint / 2)) END, now(), now()
-		FROM generate_series(0, $2::bigint * 5 / 2 - 1) k`},
-	{"closed tasks", taskInsert + `
-		SELECT bench.id($1, 0, 1), bench.id($1, 4, k / 3 * 4 + k % 3 + 1), 'T-' || k / 3 * 4 + k % 3 + 1, 'Task ' || k / 3 * 4 + k % 3 + 1,
-			'What was to be done, in a sentence or two, as people write it.',
-			CASE WHEN k % 5 = 0 THEN 'cancelled' ELSE 'completed' END, CASE WHEN k % 10 > 0 THEN current_date - (k % 1000)::integer END,
-			CASE WHEN k % 25 < 20 THEN bench.id($1, 2, 1 + k * 7919 % $2::bigint) END,
-			CASE WHEN k % 25 BETWEEN 20 AND 23 THEN bench.id($1, 3, 1 + k % ($2::bigint / 2)) END, now(), now()
-		FROM generate_series(0, $2::bigint * 15 / 2 - 1) k`},
-	{"who holds active tasks", `INSERT INTO task_assignees (organization_id, task_id, staff_id)
-		SELECT bench.id($1, 0, 1), bench.id($1, 4, k * 4), bench.id($1, 1, holder.staff)
-		FROM generate_series(0, $2::bigint * 5 / 2 - 1) k, LATERAL (SELECT 1 + (k / 25 * 20 + k % 25) * 7919 % $2::bigint) AS p (person), LATERAL (
-			SELECT bench.staff_of(p.person) WHERE k % 25 < 20 AND (bench.staff_of(p.person) < 20 OR k % 50 <> 7)
-			UNION SELECT bench.ordinary(k) WHERE k % 25 < 20 AND bench.staff_of(p.person) >= 20 AND k % 10 = 3
-			UNION SELECT bench.ordinary(1 + k % ($2::bigint / 2)) WHERE k % 25 BETWEEN 20 AND 23
-			UNION SELECT bench.ordinary(k) WHERE k % 25 = 24) AS holder (staff)`},
-	{"who held closed tasks", `INSERT INTO task_assignees (organization_id, task_id, staff_id)
-		SELECT bench.id($1, 0, 1), bench.id($1, 4, k / 3 * 4 + k % 3 + 1), bench.id($1, 1, CASE WHEN k % 3 < 2 THEN 2 ELSE bench.ordinary(k / 3) END)
-		FROM generate_series(0, $2::bigint * 15 / 2 - 1) k`},
+		FROM ` + tasksToSeed},
+	{"who holds tasks", `INSERT INTO task_assignees (organization_id, task_id, staff_id)
+		SELECT bench.id($1, 0, 1), bench.id($1, 4, n), bench.id($1, 1, holder.staff)
+		FROM ` + tasksToSeed + `, LATERAL (
+			SELECT CASE WHEN k % 3 < 2 THEN 2 ELSE bench.ordinary(k / 3) END WHERE NOT active
+			UNION SELECT bench.staff_of(person) WHERE active AND k % 25 < 20 AND (bench.staff_of(person) < 20 OR k % 50 <> 7)
+			UNION SELECT bench.ordinary(k) WHERE active AND k % 25 < 20 AND bench.staff_of(person) >= 20 AND k % 10 = 3
+			UNION SELECT bench.ordinary(1 + k % ($2::bigint / 2)) WHERE active AND k % 25 BETWEEN 20 AND 23
+			UNION SELECT bench.ordinary(k) WHERE active AND k % 25 = 24) AS holder (staff)`},
 	{"events", `INSERT INTO calendar_events (organization_id, id, external_id, title, starts_at, ends_at, owner_staff_id, matter_id, created_at, updated_at)
 		SELECT bench.id($1, 0, 1), bench.id($1, 5, n), 'E-' || n, 'Event ' || n, now() + (n % 2000 - 500) * interval '1 hour',
 			now() + (n % 2000 - 499) * interval '1 hour', bench.id($1, 1, bench.ordinary(n)),
@@ -118,7 +110,10 @@ var seedStatements = []struct{ what, statement string }{
 		SELECT bench.id($1, 0, 1), bench.id($1, 5, n), bench.id($1, 1, bench.ordinary(n + 1)) FROM generate_series(4, $2::bigint * 2, 4) n`},
 }
 
-const taskInsert = `INSERT INTO tasks (organization_id, id, external_id, title, details, status, due_on, person_id, matter_id, created_at, updated_at)`
+// tasksToSeed numbers the tasks in the order they are made, and the active and the others (k) each on their own. Who a
+// task would belong to is spread, so that those of a person lie far apart.
+const tasksToSeed = `generate_series(0, $2::bigint * 10 - 1) n, LATERAL (SELECT n % 4 = 0, CASE WHEN n % 4 = 0 THEN n / 4 ELSE n / 4 * 3 + n % 4 - 1 END) AS kind (active, k),
+	LATERAL (SELECT 1 + CASE WHEN active THEN k / 25 * 20 + k % 25 ELSE k END * 7919 % $2::bigint) AS belongs (person)`
 
 // seed fills the database, unless it was kept from an earlier run.
 func seed(ctx context.Context, b *bench) (world, error) {
