@@ -148,6 +148,10 @@ type sweepWorker struct {
 	app *app.App
 }
 
+// Timeout is long: thousands of selections of 100,000 people may have expired at once, and a sweep that is broken off has
+// swept nothing.
+func (*sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepEvery / 2 }
+
 // Work deletes what has expired.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
 	return w.app.SweepExpired(ctx)
