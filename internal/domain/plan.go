@@ -11,7 +11,18 @@ type Plan struct {
 	TasksTaken   []Seat        // task assignees to remove
 	TasksGiven   []Seat        // task assignees to add
 	TasksCreated []CreatedTask
-	Totals       Totals
+	// TasksCancelled are intake tasks that an undo takes back.
+	TasksCancelled []uuid.UUID
+	MattersMoved   []Move
+	EventsMoved    []Move
+	Totals         Totals
+}
+
+// Move gives a matter another responsible staff member, or a calendar event another owner.
+type Move struct {
+	ID   uuid.UUID
+	From uuid.UUID
+	To   uuid.UUID
 }
 
 // Seat is one staff member's place on a person or a task.
@@ -42,7 +53,8 @@ type CreatedTask struct {
 
 // ChangesNothing tells whether applying the plan would write no seat and no task (A17).
 func (p *Plan) ChangesNothing() bool {
-	return len(p.PeopleTaken)+len(p.PeopleGiven)+len(p.TasksTaken)+len(p.TasksGiven)+len(p.TasksCreated) == 0
+	return len(p.PeopleTaken)+len(p.PeopleGiven)+len(p.TasksTaken)+len(p.TasksGiven)+len(p.TasksCreated)+
+		len(p.TasksCancelled)+len(p.MattersMoved)+len(p.EventsMoved) == 0
 }
 
 func (p *Plan) addPerson(id uuid.UUID, before, after StaffSet, reason Reason) {

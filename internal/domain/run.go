@@ -15,6 +15,8 @@ const (
 	RunManageAssignments RunKind = "manage_assignments"
 	RunAssignStaff       RunKind = "assign_staff"
 	RunRemoveStaff       RunKind = "remove_staff"
+	RunReassignWork      RunKind = "reassign_work"
+	RunUndo              RunKind = "undo" // also the return of what was lent (B12)
 )
 
 // RunStatus tells how far a run is.
@@ -23,18 +25,20 @@ type RunStatus string
 // The statuses of runs. A preview is a dry run: it is kept nowhere.
 const (
 	RunPreview   RunStatus = "preview"
+	RunScheduled RunStatus = "scheduled"
 	RunQueued    RunStatus = "queued"
 	RunRunning   RunStatus = "running"
 	RunSucceeded RunStatus = "succeeded"
 	RunFailed    RunStatus = "failed"
+	RunCancelled RunStatus = "cancelled"
 )
 
 // Finished tells whether nothing more will happen to a run of this status.
 func (s RunStatus) Finished() bool {
 	switch s {
-	case RunSucceeded, RunFailed, RunPreview:
+	case RunSucceeded, RunFailed, RunCancelled, RunPreview:
 		return true
-	case RunQueued, RunRunning:
+	case RunScheduled, RunQueued, RunRunning:
 		return false
 	}
 	return false
@@ -49,6 +53,23 @@ type Totals struct {
 	TasksChanged       int `json:"tasks_changed"`
 	TasksUnassigned    int `json:"tasks_unassigned"`
 	TasksCreated       int `json:"tasks_created"`
+	TasksCancelled     int `json:"tasks_cancelled"` // intake tasks that an undo took back
+	MattersMoved       int `json:"matters_moved"`
+	EventsMoved        int `json:"events_moved"`
+	// LeftAlone counts what stayed where it was, by reason.
+	LeftAlone LeftAlone `json:"left_alone"`
+	// WithheldPrivate counts what was left alone because it is private; nothing else is told of it (B5).
+	WithheldPrivate int `json:"withheld_private"`
+}
+
+// LeftAlone counts items that a run left alone, by their reason.
+type LeftAlone struct {
+	AttendeeOnly   int `json:"attendee_only"`
+	NoMatter       int `json:"no_matter"`
+	ClosedMatter   int `json:"closed_matter"`
+	PastDue        int `json:"past_due"`
+	ChangedSince   int `json:"changed_since"`
+	NoLongerActive int `json:"no_longer_active"`
 }
 
 // Run is one bulk change, planned or applied: who asked, what was asked, what became of it.
@@ -68,6 +89,12 @@ type Run struct {
 	Totals      Totals
 	Revision    *string // of the facts before the change
 	Error       *RunError
+
+	ScheduledFor *time.Time // when a scheduled run is due (B12)
+	ReturnAt     *time.Time // when what was lent goes back (B12)
+	Reverts      *uuid.UUID // the run that this one undoes, or returns the loan of
+	RevertedBy   *uuid.UUID // the run that has undone this one, or returned its loan
+	UndoUntil    *time.Time // nil: cannot be undone (B11)
 }
 
 // RunError tells why a run failed, in the words of the problem the caller would have got.
@@ -83,8 +110,10 @@ type ItemKind string
 
 // The kinds of items.
 const (
-	ItemPerson ItemKind = "person"
-	ItemTask   ItemKind = "task"
+	ItemPerson        ItemKind = "person"
+	ItemTask          ItemKind = "task"
+	ItemMatter        ItemKind = "matter"
+	ItemCalendarEvent ItemKind = "calendar_event"
 )
 
 // Outcome is what became of an item.
@@ -95,6 +124,7 @@ const (
 	OutcomeChanged   Outcome = "changed"
 	OutcomeUnchanged Outcome = "unchanged"
 	OutcomeCreated   Outcome = "created"
+	OutcomeLeftAlone Outcome = "left_alone"
 )
 
 // Reason says why an item became what it did, where that is not plain from the request.
@@ -109,6 +139,13 @@ const (
 	ReasonIntakeAlreadyCreated Reason = "intake_already_created" // A5: has tasks from the template
 	ReasonIntakeHadStaff       Reason = "intake_had_staff"       // A18: had staff before
 	ReasonIntakeTemplateEmpty  Reason = "intake_template_empty"  // A5: there is nothing to create
+	ReasonAttendeeOnly         Reason = "attendee_only"          // B4: the leaver only attends the event
+	ReasonNoMatter             Reason = "no_matter"              // B4: the task or event belongs to no matter
+	ReasonClosedMatter         Reason = "closed_matter"          // B4
+	ReasonPastDue              Reason = "past_due"               // B4
+	ReasonChangedSince         Reason = "changed_since"          // B11: is not as the run left it
+	ReasonNoLongerActive       Reason = "no_longer_active"       // B11: is over: completed, cancelled, closed or past
+	ReasonIntakeCancelled      Reason = "intake_cancelled"       // B11: an untouched intake task was taken back
 )
 
 // RunItem is an item of a run as it is read: what it was called is looked up when reading.
