@@ -147,31 +147,46 @@ func (f *AssignmentFacts) active(set StaffSet) StaffSet {
 // CheckNamedStaff refuses staff who do not exist (A1, A13) and, where they would be handed something, who are not active.
 // Where some are unknown and others inactive, the code is that of the unknown, and every one is pointed at.
 func CheckNamedStaff(staff map[uuid.UUID]StaffStatus, change AssignmentChange) error {
-	var unknown, inactive []uuid.UUID
-	var fields []FieldError
-	for i, id := range change.StaffIDs {
-		pointer := fmt.Sprintf("/staff_ids/%d", i)
+	named := namedStaff{mustBeActive: change.Type != ChangeRemove}
+	named.add(staff, "/staff_ids", change.StaffIDs)
+	return named.refusal()
+}
+
+// namedStaff collects what is wrong with the staff whom a request names.
+type namedStaff struct {
+	mustBeActive      bool
+	unknown, inactive []uuid.UUID
+	fields            []FieldError
+}
+
+// add judges a list of staff that stands at a pointer.
+func (n *namedStaff) add(staff map[uuid.UUID]StaffStatus, pointer string, ids []uuid.UUID) {
+	for i, id := range ids {
+		at := fmt.Sprintf("%s/%d", pointer, i)
 		switch status, found := staff[id]; {
 		case !found:
-			unknown = append(unknown, id)
-			fields = append(fields, FieldError{pointer, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id)})
-		case status == StaffDeactivated && change.Type != ChangeRemove:
-			inactive = append(inactive, id)
-			fields = append(fields, FieldError{pointer, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id)})
+			n.unknown = append(n.unknown, id)
+			n.fields = append(n.fields, FieldError{at, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id)})
+		case status == StaffDeactivated && n.mustBeActive:
+			n.inactive = append(n.inactive, id)
+			n.fields = append(n.fields, FieldError{at, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id)})
 		}
 	}
+}
+
+func (n *namedStaff) refusal() error {
 	var refusal *Error
 	switch {
-	case len(unknown) > 0:
+	case len(n.unknown) > 0:
 		refusal = Refuse(CodeStaffNotFound, "At least one staff member named in the change does not exist.").
-			With("staff_ids", []uuid.UUID(NewStaffSet(unknown...)))
-	case len(inactive) > 0:
+			With("staff_ids", []uuid.UUID(NewStaffSet(n.unknown...)))
+	case len(n.inactive) > 0:
 		refusal = Refuse(CodeStaffNotActive, "At least one staff member named in the change is deactivated; only active staff can be given work.").
-			With("staff_ids", []uuid.UUID(NewStaffSet(inactive...)))
+			With("staff_ids", []uuid.UUID(NewStaffSet(n.inactive...)))
 	default:
 		return nil
 	}
-	refusal.Fields = fields
+	refusal.Fields = n.fields
 	return refusal
 }
 

@@ -16,6 +16,8 @@ type Plan struct {
 	MattersMoved   []Move
 	EventsMoved    []Move
 	Totals         Totals
+	// Hidden is the part of Totals that speaks of what is hidden from who asks (B5).
+	Hidden Totals
 }
 
 // Move gives a matter another responsible staff member, or a calendar event another owner.
@@ -90,6 +92,49 @@ func (p *Plan) addTask(id uuid.UUID, before, after StaffSet, reason Reason) {
 		p.TasksGiven = appendSeats(p.TasksGiven, id, after, before)
 	}
 	p.Items = append(p.Items, item)
+}
+
+// count adds to the totals, and to what of them is hidden.
+func (p *Plan) count(hidden bool, add func(*Totals)) {
+	add(&p.Totals)
+	if hidden {
+		add(&p.Hidden)
+	}
+}
+
+// changeTask changes who holds a task; both sets differ.
+func (p *Plan) changeTask(id uuid.UUID, before, after StaffSet, reason Reason, hidden bool) {
+	p.TasksTaken = appendSeats(p.TasksTaken, id, before, after)
+	p.TasksGiven = appendSeats(p.TasksGiven, id, after, before)
+	p.count(hidden, func(t *Totals) {
+		t.TasksChanged++
+		if len(after) == 0 {
+			t.TasksUnassigned++
+		}
+	})
+	p.Items = append(p.Items, PlannedItem{Kind: ItemTask, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: before, After: after})
+}
+
+func (p *Plan) moveMatter(id, from, to uuid.UUID, reason Reason, hidden bool) {
+	p.MattersMoved = append(p.MattersMoved, Move{ID: id, From: from, To: to})
+	p.count(hidden, func(t *Totals) { t.MattersMoved++ })
+	p.addMoved(ItemMatter, id, from, to, reason)
+}
+
+func (p *Plan) moveEvent(id, from, to uuid.UUID, reason Reason, hidden bool) {
+	p.EventsMoved = append(p.EventsMoved, Move{ID: id, From: from, To: to})
+	p.count(hidden, func(t *Totals) { t.EventsMoved++ })
+	p.addMoved(ItemCalendarEvent, id, from, to, reason)
+}
+
+func (p *Plan) addMoved(kind ItemKind, id, from, to uuid.UUID, reason Reason) {
+	p.Items = append(p.Items, PlannedItem{Kind: kind, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: StaffSet{from}, After: StaffSet{to}})
+}
+
+// leaveAlone leaves an item with whom it is with, and says why.
+func (p *Plan) leaveAlone(kind ItemKind, id uuid.UUID, with StaffSet, reason Reason, hidden bool) {
+	p.count(hidden, func(t *Totals) { t.LeftAlone.add(reason) })
+	p.Items = append(p.Items, PlannedItem{Kind: kind, ID: id, Outcome: OutcomeLeftAlone, Reason: reason, Before: with, After: with})
 }
 
 func (p *Plan) createTask(task CreatedTask) {

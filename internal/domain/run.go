@@ -72,6 +72,49 @@ type LeftAlone struct {
 	NoLongerActive int `json:"no_longer_active"`
 }
 
+// add counts an item that was left alone for a reason.
+func (l *LeftAlone) add(reason Reason) {
+	switch reason {
+	case ReasonAttendeeOnly:
+		l.AttendeeOnly++
+	case ReasonNoMatter:
+		l.NoMatter++
+	case ReasonClosedMatter:
+		l.ClosedMatter++
+	case ReasonPastDue:
+		l.PastDue++
+	case ReasonChangedSince:
+		l.ChangedSince++
+	case ReasonNoLongerActive:
+		l.NoLongerActive++
+	case ReasonNone, ReasonAlreadyInPlace, ReasonNoStaffRemained, ReasonIntakeOnlyReferrals, ReasonIntakeAlreadyCreated,
+		ReasonIntakeHadStaff, ReasonIntakeTemplateEmpty, ReasonIntakeCancelled:
+		panic("nothing is left alone because of " + string(reason))
+	}
+}
+
+// Minus is what is left of the totals without a part of them: what the reader may not see (B5).
+func (t Totals) Minus(part Totals) Totals {
+	t.PeopleChanged -= part.PeopleChanged
+	t.PeopleUnchanged -= part.PeopleUnchanged
+	t.AssignmentsAdded -= part.AssignmentsAdded
+	t.AssignmentsRemoved -= part.AssignmentsRemoved
+	t.TasksChanged -= part.TasksChanged
+	t.TasksUnassigned -= part.TasksUnassigned
+	t.TasksCreated -= part.TasksCreated
+	t.TasksCancelled -= part.TasksCancelled
+	t.MattersMoved -= part.MattersMoved
+	t.EventsMoved -= part.EventsMoved
+	t.LeftAlone.AttendeeOnly -= part.LeftAlone.AttendeeOnly
+	t.LeftAlone.NoMatter -= part.LeftAlone.NoMatter
+	t.LeftAlone.ClosedMatter -= part.LeftAlone.ClosedMatter
+	t.LeftAlone.PastDue -= part.LeftAlone.PastDue
+	t.LeftAlone.ChangedSince -= part.LeftAlone.ChangedSince
+	t.LeftAlone.NoLongerActive -= part.LeftAlone.NoLongerActive
+	t.WithheldPrivate -= part.WithheldPrivate
+	return t
+}
+
 // Run is one bulk change, planned or applied: who asked, what was asked, what became of it.
 type Run struct {
 	ID          uuid.UUID // zero for a preview
