@@ -58,6 +58,21 @@ type ServerInterface interface {
 	// ListAuditEvents List audit events
 	// (GET /v1/audit-events)
 	ListAuditEvents(ctx echo.Context, params ListAuditEventsParams) error
+	// ListCalendarEvents List calendar events
+	// (GET /v1/calendar-events)
+	ListCalendarEvents(ctx echo.Context, params ListCalendarEventsParams) error
+	// CreateCalendarEvent Create a calendar event
+	// (POST /v1/calendar-events)
+	CreateCalendarEvent(ctx echo.Context, params CreateCalendarEventParams) error
+	// UpsertCalendarEventByExternalID Create or update a calendar event by external id
+	// (PUT /v1/calendar-events/by-external-id/{external_id})
+	UpsertCalendarEventByExternalID(ctx echo.Context, externalID ExternalID) error
+	// GetCalendarEvent Read a calendar event
+	// (GET /v1/calendar-events/{calendar_event_id})
+	GetCalendarEvent(ctx echo.Context, calendarEventID CalendarEventID) error
+	// UpdateCalendarEvent Change a calendar event
+	// (PATCH /v1/calendar-events/{calendar_event_id})
+	UpdateCalendarEvent(ctx echo.Context, calendarEventID CalendarEventID, params UpdateCalendarEventParams) error
 	// GetIntakeTemplate Read the intake template
 	// (GET /v1/intake-template)
 	GetIntakeTemplate(ctx echo.Context) error
@@ -67,9 +82,42 @@ type ServerInterface interface {
 	// ManageAssignments Change who serves the selected people
 	// (POST /v1/manage-assignments)
 	ManageAssignments(ctx echo.Context, params ManageAssignmentsParams) error
+	// ListMatters List matters
+	// (GET /v1/matters)
+	ListMatters(ctx echo.Context, params ListMattersParams) error
+	// CreateMatter Create a matter
+	// (POST /v1/matters)
+	CreateMatter(ctx echo.Context, params CreateMatterParams) error
+	// UpsertMatterByExternalID Create or update a matter by external id
+	// (PUT /v1/matters/by-external-id/{external_id})
+	UpsertMatterByExternalID(ctx echo.Context, externalID ExternalID) error
+	// GetMatter Read a matter
+	// (GET /v1/matters/{matter_id})
+	GetMatter(ctx echo.Context, matterID MatterID) error
+	// UpdateMatter Change a matter
+	// (PATCH /v1/matters/{matter_id})
+	UpdateMatter(ctx echo.Context, matterID MatterID, params UpdateMatterParams) error
 	// GetMe Tell who is asking
 	// (GET /v1/me)
 	GetMe(ctx echo.Context) error
+	// GetNotificationSettings Read how one is notified
+	// (GET /v1/notification-settings)
+	GetNotificationSettings(ctx echo.Context) error
+	// ReplaceNotificationSettings Choose how to be notified
+	// (PUT /v1/notification-settings)
+	ReplaceNotificationSettings(ctx echo.Context, params ReplaceNotificationSettingsParams) error
+	// ListNotifications List notifications
+	// (GET /v1/notifications)
+	ListNotifications(ctx echo.Context, params ListNotificationsParams) error
+	// MarkNotificationsRead Mark notifications as read
+	// (POST /v1/notifications/mark-read)
+	MarkNotificationsRead(ctx echo.Context, params MarkNotificationsReadParams) error
+	// StreamNotifications Follow notifications live
+	// (GET /v1/notifications/stream)
+	StreamNotifications(ctx echo.Context, params StreamNotificationsParams) error
+	// GetNotification Read a notification
+	// (GET /v1/notifications/{notification_id})
+	GetNotification(ctx echo.Context, notificationID NotificationID) error
 	// ListPeople List people
 	// (GET /v1/people)
 	ListPeople(ctx echo.Context, params ListPeopleParams) error
@@ -79,6 +127,9 @@ type ServerInterface interface {
 	// GetPerson Read a person
 	// (GET /v1/people/{person_id})
 	GetPerson(ctx echo.Context, personID PersonID) error
+	// ReassignWork Hand a staff member's work over to others
+	// (POST /v1/reassign-work)
+	ReassignWork(ctx echo.Context, params ReassignWorkParams) error
 	// CreateReferral Create a referral
 	// (POST /v1/referrals)
 	CreateReferral(ctx echo.Context, params CreateReferralParams) error
@@ -92,7 +143,10 @@ type ServerInterface interface {
 	ListRuns(ctx echo.Context, params ListRunsParams) error
 	// GetRun Read a run
 	// (GET /v1/runs/{run_id})
-	GetRun(ctx echo.Context, runID RunID) error
+	GetRun(ctx echo.Context, runID RunID, params GetRunParams) error
+	// CancelRun Cancel a run
+	// (POST /v1/runs/{run_id}/cancel)
+	CancelRun(ctx echo.Context, runID ScheduledRunID, params CancelRunParams) error
 	// ListRunItems List what a run did to each item
 	// (GET /v1/runs/{run_id}/items)
 	ListRunItems(ctx echo.Context, runID RunID, params ListRunItemsParams) error
@@ -105,6 +159,9 @@ type ServerInterface interface {
 	// GetRunReportXLSX Download the report of a run as a spreadsheet
 	// (GET /v1/runs/{run_id}/report.xlsx)
 	GetRunReportXLSX(ctx echo.Context, runID RunID) error
+	// UndoRun Undo a run
+	// (POST /v1/runs/{run_id}/undo)
+	UndoRun(ctx echo.Context, runID RunID, params UndoRunParams) error
 	// CreateSelection Save a selection
 	// (POST /v1/selections)
 	CreateSelection(ctx echo.Context, params CreateSelectionParams) error
@@ -117,6 +174,18 @@ type ServerInterface interface {
 	// CreateStaff Create a staff member
 	// (POST /v1/staff)
 	CreateStaff(ctx echo.Context, params CreateStaffParams) error
+	// ListStaffGroups List staff groups
+	// (GET /v1/staff-groups)
+	ListStaffGroups(ctx echo.Context, params ListStaffGroupsParams) error
+	// CreateStaffGroup Create a staff group
+	// (POST /v1/staff-groups)
+	CreateStaffGroup(ctx echo.Context, params CreateStaffGroupParams) error
+	// GetStaffGroup Read a staff group
+	// (GET /v1/staff-groups/{staff_group_id})
+	GetStaffGroup(ctx echo.Context, staffGroupID StaffGroupID) error
+	// UpdateStaffGroup Change a staff group
+	// (PATCH /v1/staff-groups/{staff_group_id})
+	UpdateStaffGroup(ctx echo.Context, staffGroupID StaffGroupID, params UpdateStaffGroupParams) error
 	// UpsertStaffByExternalID Create or update a staff member by external id
 	// (PUT /v1/staff/by-external-id/{external_id})
 	UpsertStaffByExternalID(ctx echo.Context, externalID ExternalID) error
@@ -485,6 +554,184 @@ func (w *ServerInterfaceWrapper) ListAuditEvents(ctx echo.Context) error {
 	return err
 }
 
+// ListCalendarEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCalendarEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCalendarEventsParams
+	// ------------- Optional query parameter "owner_staff_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "owner_staff_id", ctx.QueryParams(), &params.OwnerStaffID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter owner_staff_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "attendee_staff_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "attendee_staff_id", ctx.QueryParams(), &params.AttendeeStaffID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter attendee_staff_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "matter_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "matter_id", ctx.QueryParams(), &params.MatterID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter matter_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "starts_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "starts_from", ctx.QueryParams(), &params.StartsFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter starts_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "starts_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "starts_to", ctx.QueryParams(), &params.StartsTo, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter starts_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "include_total" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_total", ctx.QueryParams(), &params.IncludeTotal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter include_total: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCalendarEvents(ctx, params)
+	return err
+}
+
+// CreateCalendarEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateCalendarEvent(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCalendarEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateCalendarEvent(ctx, params)
+	return err
+}
+
+// UpsertCalendarEventByExternalID converts echo context to params.
+func (w *ServerInterfaceWrapper) UpsertCalendarEventByExternalID(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "external_id" -------------
+	var externalID ExternalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "external_id", ctx.Param("external_id"), &externalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpsertCalendarEventByExternalID(ctx, externalID)
+	return err
+}
+
+// GetCalendarEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCalendarEvent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "calendar_event_id" -------------
+	var calendarEventID CalendarEventID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "calendar_event_id", ctx.Param("calendar_event_id"), &calendarEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter calendar_event_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCalendarEvent(ctx, calendarEventID)
+	return err
+}
+
+// UpdateCalendarEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateCalendarEvent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "calendar_event_id" -------------
+	var calendarEventID CalendarEventID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "calendar_event_id", ctx.Param("calendar_event_id"), &calendarEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter calendar_event_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCalendarEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateCalendarEvent(ctx, calendarEventID, params)
+	return err
+}
+
 // GetIntakeTemplate converts echo context to params.
 func (w *ServerInterfaceWrapper) GetIntakeTemplate(ctx echo.Context) error {
 	var err error
@@ -567,12 +814,341 @@ func (w *ServerInterfaceWrapper) ManageAssignments(ctx echo.Context) error {
 	return err
 }
 
+// ListMatters converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMatters(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMattersParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "visibility" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "visibility", ctx.QueryParams(), &params.Visibility, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter visibility: %s", err))
+	}
+
+	// ------------- Optional query parameter "responsible_staff_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "responsible_staff_id", ctx.QueryParams(), &params.ResponsibleStaffID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter responsible_staff_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "client_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "client_id", ctx.QueryParams(), &params.ClientID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "include_total" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_total", ctx.QueryParams(), &params.IncludeTotal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter include_total: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMatters(ctx, params)
+	return err
+}
+
+// CreateMatter converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMatter(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMatterParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMatter(ctx, params)
+	return err
+}
+
+// UpsertMatterByExternalID converts echo context to params.
+func (w *ServerInterfaceWrapper) UpsertMatterByExternalID(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "external_id" -------------
+	var externalID ExternalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "external_id", ctx.Param("external_id"), &externalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpsertMatterByExternalID(ctx, externalID)
+	return err
+}
+
+// GetMatter converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMatter(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "matter_id" -------------
+	var matterID MatterID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "matter_id", ctx.Param("matter_id"), &matterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter matter_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMatter(ctx, matterID)
+	return err
+}
+
+// UpdateMatter converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMatter(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "matter_id" -------------
+	var matterID MatterID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "matter_id", ctx.Param("matter_id"), &matterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter matter_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMatterParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMatter(ctx, matterID, params)
+	return err
+}
+
 // GetMe converts echo context to params.
 func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// GetNotificationSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) GetNotificationSettings(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetNotificationSettings(ctx)
+	return err
+}
+
+// ReplaceNotificationSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceNotificationSettings(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceNotificationSettingsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceNotificationSettings(ctx, params)
+	return err
+}
+
+// ListNotifications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListNotifications(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListNotificationsParams
+	// ------------- Optional query parameter "unread" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "unread", ctx.QueryParams(), &params.Unread, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter unread: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "include_total" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_total", ctx.QueryParams(), &params.IncludeTotal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter include_total: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListNotifications(ctx, params)
+	return err
+}
+
+// MarkNotificationsRead converts echo context to params.
+func (w *ServerInterfaceWrapper) MarkNotificationsRead(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MarkNotificationsReadParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MarkNotificationsRead(ctx, params)
+	return err
+}
+
+// StreamNotifications converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamNotifications(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamNotificationsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastEventID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamNotifications(ctx, params)
+	return err
+}
+
+// GetNotification converts echo context to params.
+func (w *ServerInterfaceWrapper) GetNotification(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "notification_id" -------------
+	var notificationID NotificationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "notification_id", ctx.Param("notification_id"), &notificationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter notification_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetNotification(ctx, notificationID)
 	return err
 }
 
@@ -693,6 +1269,50 @@ func (w *ServerInterfaceWrapper) GetPerson(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetPerson(ctx, personID)
+	return err
+}
+
+// ReassignWork converts echo context to params.
+func (w *ServerInterfaceWrapper) ReassignWork(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReassignWorkParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = &Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReassignWork(ctx, params)
 	return err
 }
 
@@ -833,8 +1453,64 @@ func (w *ServerInterfaceWrapper) GetRun(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer PreferWait
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = &Prefer
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetRun(ctx, runID)
+	err = w.Handler.GetRun(ctx, runID, params)
+	return err
+}
+
+// CancelRun converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID ScheduledRunID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelRun(ctx, runID, params)
 	return err
 }
 
@@ -936,6 +1612,57 @@ func (w *ServerInterfaceWrapper) GetRunReportXLSX(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetRunReportXLSX(ctx, runID)
+	return err
+}
+
+// UndoRun converts echo context to params.
+func (w *ServerInterfaceWrapper) UndoRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID RunID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UndoRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = &Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UndoRun(ctx, runID, params)
 	return err
 }
 
@@ -1077,6 +1804,133 @@ func (w *ServerInterfaceWrapper) CreateStaff(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateStaff(ctx, params)
+	return err
+}
+
+// ListStaffGroups converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffGroups(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffGroupsParams
+	// ------------- Optional query parameter "member_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "member_id", ctx.QueryParams(), &params.MemberID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter member_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "include_total" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_total", ctx.QueryParams(), &params.IncludeTotal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter include_total: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffGroups(ctx, params)
+	return err
+}
+
+// CreateStaffGroup converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateStaffGroup(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateStaffGroupParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateStaffGroup(ctx, params)
+	return err
+}
+
+// GetStaffGroup converts echo context to params.
+func (w *ServerInterfaceWrapper) GetStaffGroup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "staff_group_id" -------------
+	var staffGroupID StaffGroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "staff_group_id", ctx.Param("staff_group_id"), &staffGroupID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter staff_group_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetStaffGroup(ctx, staffGroupID)
+	return err
+}
+
+// UpdateStaffGroup converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateStaffGroup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "staff_group_id" -------------
+	var staffGroupID StaffGroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "staff_group_id", ctx.Param("staff_group_id"), &staffGroupID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter staff_group_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateStaffGroupParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateStaffGroup(ctx, staffGroupID, params)
 	return err
 }
 
@@ -1522,25 +2376,48 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/assign-staff", wrapper.AssignStaff, options.OperationMiddlewares["assignStaff"]...)
 	router.POST(options.BaseURL+"/v1/assignment-summary", wrapper.GetAssignmentSummary, options.OperationMiddlewares["getAssignmentSummary"]...)
 	router.GET(options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents, options.OperationMiddlewares["listAuditEvents"]...)
+	router.GET(options.BaseURL+"/v1/calendar-events", wrapper.ListCalendarEvents, options.OperationMiddlewares["listCalendarEvents"]...)
+	router.POST(options.BaseURL+"/v1/calendar-events", wrapper.CreateCalendarEvent, options.OperationMiddlewares["createCalendarEvent"]...)
+	router.GET(options.BaseURL+"/v1/calendar-events/:calendar_event_id", wrapper.GetCalendarEvent, options.OperationMiddlewares["getCalendarEvent"]...)
+	router.PATCH(options.BaseURL+"/v1/calendar-events/:calendar_event_id", wrapper.UpdateCalendarEvent, options.OperationMiddlewares["updateCalendarEvent"]...)
+	router.PUT(options.BaseURL+"/v1/calendar-events/by-external-id/:external_id", wrapper.UpsertCalendarEventByExternalID, options.OperationMiddlewares["upsertCalendarEventByExternalId"]...)
 	router.GET(options.BaseURL+"/v1/intake-template", wrapper.GetIntakeTemplate, options.OperationMiddlewares["getIntakeTemplate"]...)
 	router.PUT(options.BaseURL+"/v1/intake-template", wrapper.ReplaceIntakeTemplate, options.OperationMiddlewares["replaceIntakeTemplate"]...)
 	router.POST(options.BaseURL+"/v1/manage-assignments", wrapper.ManageAssignments, options.OperationMiddlewares["manageAssignments"]...)
+	router.GET(options.BaseURL+"/v1/matters", wrapper.ListMatters, options.OperationMiddlewares["listMatters"]...)
+	router.POST(options.BaseURL+"/v1/matters", wrapper.CreateMatter, options.OperationMiddlewares["createMatter"]...)
+	router.GET(options.BaseURL+"/v1/matters/:matter_id", wrapper.GetMatter, options.OperationMiddlewares["getMatter"]...)
+	router.PATCH(options.BaseURL+"/v1/matters/:matter_id", wrapper.UpdateMatter, options.OperationMiddlewares["updateMatter"]...)
+	router.PUT(options.BaseURL+"/v1/matters/by-external-id/:external_id", wrapper.UpsertMatterByExternalID, options.OperationMiddlewares["upsertMatterByExternalId"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.GET(options.BaseURL+"/v1/notification-settings", wrapper.GetNotificationSettings, options.OperationMiddlewares["getNotificationSettings"]...)
+	router.PUT(options.BaseURL+"/v1/notification-settings", wrapper.ReplaceNotificationSettings, options.OperationMiddlewares["replaceNotificationSettings"]...)
+	router.GET(options.BaseURL+"/v1/notifications", wrapper.ListNotifications, options.OperationMiddlewares["listNotifications"]...)
+	router.GET(options.BaseURL+"/v1/notifications/:notification_id", wrapper.GetNotification, options.OperationMiddlewares["getNotification"]...)
+	router.POST(options.BaseURL+"/v1/notifications/mark-read", wrapper.MarkNotificationsRead, options.OperationMiddlewares["markNotificationsRead"]...)
+	router.GET(options.BaseURL+"/v1/notifications/stream", wrapper.StreamNotifications, options.OperationMiddlewares["streamNotifications"]...)
 	router.GET(options.BaseURL+"/v1/people", wrapper.ListPeople, options.OperationMiddlewares["listPeople"]...)
 	router.GET(options.BaseURL+"/v1/people/:person_id", wrapper.GetPerson, options.OperationMiddlewares["getPerson"]...)
 	router.PUT(options.BaseURL+"/v1/people/by-external-id/:external_id", wrapper.UpsertPersonByExternalID, options.OperationMiddlewares["upsertPersonByExternalId"]...)
+	router.POST(options.BaseURL+"/v1/reassign-work", wrapper.ReassignWork, options.OperationMiddlewares["reassignWork"]...)
 	router.POST(options.BaseURL+"/v1/referrals", wrapper.CreateReferral, options.OperationMiddlewares["createReferral"]...)
 	router.POST(options.BaseURL+"/v1/remove-staff", wrapper.RemoveStaff, options.OperationMiddlewares["removeStaff"]...)
 	router.GET(options.BaseURL+"/v1/runs", wrapper.ListRuns, options.OperationMiddlewares["listRuns"]...)
 	router.GET(options.BaseURL+"/v1/runs/:run_id", wrapper.GetRun, options.OperationMiddlewares["getRun"]...)
+	router.POST(options.BaseURL+"/v1/runs/:run_id/cancel", wrapper.CancelRun, options.OperationMiddlewares["cancelRun"]...)
 	router.GET(options.BaseURL+"/v1/runs/:run_id/items", wrapper.ListRunItems, options.OperationMiddlewares["listRunItems"]...)
 	router.GET(options.BaseURL+"/v1/runs/:run_id/report.csv", wrapper.GetRunReportCSV, options.OperationMiddlewares["getRunReportCsv"]...)
 	router.GET(options.BaseURL+"/v1/runs/:run_id/report.json", wrapper.GetRunReportJSON, options.OperationMiddlewares["getRunReportJson"]...)
 	router.GET(options.BaseURL+"/v1/runs/:run_id/report.xlsx", wrapper.GetRunReportXLSX, options.OperationMiddlewares["getRunReportXlsx"]...)
+	router.POST(options.BaseURL+"/v1/runs/:run_id/undo", wrapper.UndoRun, options.OperationMiddlewares["undoRun"]...)
 	router.POST(options.BaseURL+"/v1/selections", wrapper.CreateSelection, options.OperationMiddlewares["createSelection"]...)
 	router.GET(options.BaseURL+"/v1/selections/:selection_id", wrapper.GetSelection, options.OperationMiddlewares["getSelection"]...)
 	router.GET(options.BaseURL+"/v1/staff", wrapper.ListStaff, options.OperationMiddlewares["listStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff", wrapper.CreateStaff, options.OperationMiddlewares["createStaff"]...)
+	router.GET(options.BaseURL+"/v1/staff-groups", wrapper.ListStaffGroups, options.OperationMiddlewares["listStaffGroups"]...)
+	router.POST(options.BaseURL+"/v1/staff-groups", wrapper.CreateStaffGroup, options.OperationMiddlewares["createStaffGroup"]...)
+	router.GET(options.BaseURL+"/v1/staff-groups/:staff_group_id", wrapper.GetStaffGroup, options.OperationMiddlewares["getStaffGroup"]...)
+	router.PATCH(options.BaseURL+"/v1/staff-groups/:staff_group_id", wrapper.UpdateStaffGroup, options.OperationMiddlewares["updateStaffGroup"]...)
 	router.GET(options.BaseURL+"/v1/staff/:staff_id", wrapper.GetStaff, options.OperationMiddlewares["getStaff"]...)
 	router.PATCH(options.BaseURL+"/v1/staff/:staff_id", wrapper.UpdateStaff, options.OperationMiddlewares["updateStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff/:staff_id/deactivate", wrapper.DeactivateStaff, options.OperationMiddlewares["deactivateStaff"]...)
@@ -1811,6 +2688,7 @@ type AssignStaff200ResponseHeaders struct {
 	Deprecation         *string
 	IdempotencyReplayed *string
 	Link                *string
+	PreferenceApplied   *string
 	Sunset              *string
 }
 
@@ -1834,6 +2712,9 @@ func (response AssignStaff200JSONResponse) VisitAssignStaffResponse(w http.Respo
 	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
 	}
 	if response.Headers.Sunset != nil {
 		w.Header().Set("Sunset", fmt.Sprint(*response.Headers.Sunset))
@@ -1938,6 +2819,182 @@ func (response ListAuditEvents200JSONResponse) VisitListAuditEventsResponse(w ht
 	return err
 }
 
+type ListCalendarEventsRequestObject struct {
+	Params ListCalendarEventsParams
+}
+
+type ListCalendarEventsResponseObject interface {
+	VisitListCalendarEventsResponse(w http.ResponseWriter) error
+}
+
+type ListCalendarEvents200JSONResponse CalendarEventPage
+
+func (response ListCalendarEvents200JSONResponse) VisitListCalendarEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCalendarEventRequestObject struct {
+	Params CreateCalendarEventParams
+	Body   *CreateCalendarEventJSONRequestBody
+}
+
+type CreateCalendarEventResponseObject interface {
+	VisitCreateCalendarEventResponse(w http.ResponseWriter) error
+}
+
+type CreateCalendarEvent201ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateCalendarEvent201JSONResponse struct {
+	Body    CalendarEvent
+	Headers CreateCalendarEvent201ResponseHeaders
+}
+
+func (response CreateCalendarEvent201JSONResponse) VisitCreateCalendarEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpsertCalendarEventByExternalIDRequestObject struct {
+	ExternalID ExternalID `json:"external_id"`
+	Body       *UpsertCalendarEventByExternalIDJSONRequestBody
+}
+
+type UpsertCalendarEventByExternalIDResponseObject interface {
+	VisitUpsertCalendarEventByExternalIDResponse(w http.ResponseWriter) error
+}
+
+type UpsertCalendarEventByExternalID200ResponseHeaders struct {
+	ETag string
+}
+
+type UpsertCalendarEventByExternalID200JSONResponse struct {
+	Body    CalendarEvent
+	Headers UpsertCalendarEventByExternalID200ResponseHeaders
+}
+
+func (response UpsertCalendarEventByExternalID200JSONResponse) VisitUpsertCalendarEventByExternalIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpsertCalendarEventByExternalID201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type UpsertCalendarEventByExternalID201JSONResponse struct {
+	Body    CalendarEvent
+	Headers UpsertCalendarEventByExternalID201ResponseHeaders
+}
+
+func (response UpsertCalendarEventByExternalID201JSONResponse) VisitUpsertCalendarEventByExternalIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendarEventRequestObject struct {
+	CalendarEventID CalendarEventID `json:"calendar_event_id"`
+}
+
+type GetCalendarEventResponseObject interface {
+	VisitGetCalendarEventResponse(w http.ResponseWriter) error
+}
+
+type GetCalendarEvent200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCalendarEvent200JSONResponse struct {
+	Body    CalendarEvent
+	Headers GetCalendarEvent200ResponseHeaders
+}
+
+func (response GetCalendarEvent200JSONResponse) VisitGetCalendarEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCalendarEventRequestObject struct {
+	CalendarEventID CalendarEventID `json:"calendar_event_id"`
+	Params          UpdateCalendarEventParams
+	Body            *UpdateCalendarEventJSONRequestBody
+}
+
+type UpdateCalendarEventResponseObject interface {
+	VisitUpdateCalendarEventResponse(w http.ResponseWriter) error
+}
+
+type UpdateCalendarEvent200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateCalendarEvent200JSONResponse struct {
+	Body    CalendarEvent
+	Headers UpdateCalendarEvent200ResponseHeaders
+}
+
+func (response UpdateCalendarEvent200JSONResponse) VisitUpdateCalendarEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetIntakeTemplateRequestObject struct {
 }
 
@@ -2009,6 +3066,7 @@ type ManageAssignmentsResponseObject interface {
 
 type ManageAssignments200ResponseHeaders struct {
 	IdempotencyReplayed *string
+	PreferenceApplied   *string
 }
 
 type ManageAssignments200JSONResponse struct {
@@ -2025,6 +3083,9 @@ func (response ManageAssignments200JSONResponse) VisitManageAssignmentsResponse(
 	w.Header().Set("Content-Type", "application/json")
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
@@ -2059,6 +3120,182 @@ func (response ManageAssignments202JSONResponse) VisitManageAssignmentsResponse(
 	return err
 }
 
+type ListMattersRequestObject struct {
+	Params ListMattersParams
+}
+
+type ListMattersResponseObject interface {
+	VisitListMattersResponse(w http.ResponseWriter) error
+}
+
+type ListMatters200JSONResponse MatterPage
+
+func (response ListMatters200JSONResponse) VisitListMattersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMatterRequestObject struct {
+	Params CreateMatterParams
+	Body   *CreateMatterJSONRequestBody
+}
+
+type CreateMatterResponseObject interface {
+	VisitCreateMatterResponse(w http.ResponseWriter) error
+}
+
+type CreateMatter201ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateMatter201JSONResponse struct {
+	Body    Matter
+	Headers CreateMatter201ResponseHeaders
+}
+
+func (response CreateMatter201JSONResponse) VisitCreateMatterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpsertMatterByExternalIDRequestObject struct {
+	ExternalID ExternalID `json:"external_id"`
+	Body       *UpsertMatterByExternalIDJSONRequestBody
+}
+
+type UpsertMatterByExternalIDResponseObject interface {
+	VisitUpsertMatterByExternalIDResponse(w http.ResponseWriter) error
+}
+
+type UpsertMatterByExternalID200ResponseHeaders struct {
+	ETag string
+}
+
+type UpsertMatterByExternalID200JSONResponse struct {
+	Body    Matter
+	Headers UpsertMatterByExternalID200ResponseHeaders
+}
+
+func (response UpsertMatterByExternalID200JSONResponse) VisitUpsertMatterByExternalIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpsertMatterByExternalID201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type UpsertMatterByExternalID201JSONResponse struct {
+	Body    Matter
+	Headers UpsertMatterByExternalID201ResponseHeaders
+}
+
+func (response UpsertMatterByExternalID201JSONResponse) VisitUpsertMatterByExternalIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMatterRequestObject struct {
+	MatterID MatterID `json:"matter_id"`
+}
+
+type GetMatterResponseObject interface {
+	VisitGetMatterResponse(w http.ResponseWriter) error
+}
+
+type GetMatter200ResponseHeaders struct {
+	ETag string
+}
+
+type GetMatter200JSONResponse struct {
+	Body    Matter
+	Headers GetMatter200ResponseHeaders
+}
+
+func (response GetMatter200JSONResponse) VisitGetMatterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMatterRequestObject struct {
+	MatterID MatterID `json:"matter_id"`
+	Params   UpdateMatterParams
+	Body     *UpdateMatterJSONRequestBody
+}
+
+type UpdateMatterResponseObject interface {
+	VisitUpdateMatterResponse(w http.ResponseWriter) error
+}
+
+type UpdateMatter200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateMatter200JSONResponse struct {
+	Body    Matter
+	Headers UpdateMatter200ResponseHeaders
+}
+
+func (response UpdateMatter200JSONResponse) VisitUpdateMatterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMeRequestObject struct {
 }
 
@@ -2075,6 +3312,202 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNotificationSettingsRequestObject struct {
+}
+
+type GetNotificationSettingsResponseObject interface {
+	VisitGetNotificationSettingsResponse(w http.ResponseWriter) error
+}
+
+type GetNotificationSettings200ResponseHeaders struct {
+	ETag string
+}
+
+type GetNotificationSettings200JSONResponse struct {
+	Body    NotificationSettings
+	Headers GetNotificationSettings200ResponseHeaders
+}
+
+func (response GetNotificationSettings200JSONResponse) VisitGetNotificationSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceNotificationSettingsRequestObject struct {
+	Params ReplaceNotificationSettingsParams
+	Body   *ReplaceNotificationSettingsJSONRequestBody
+}
+
+type ReplaceNotificationSettingsResponseObject interface {
+	VisitReplaceNotificationSettingsResponse(w http.ResponseWriter) error
+}
+
+type ReplaceNotificationSettings200ResponseHeaders struct {
+	ETag string
+}
+
+type ReplaceNotificationSettings200JSONResponse struct {
+	Body    NotificationSettings
+	Headers ReplaceNotificationSettings200ResponseHeaders
+}
+
+func (response ReplaceNotificationSettings200JSONResponse) VisitReplaceNotificationSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotificationsRequestObject struct {
+	Params ListNotificationsParams
+}
+
+type ListNotificationsResponseObject interface {
+	VisitListNotificationsResponse(w http.ResponseWriter) error
+}
+
+type ListNotifications200JSONResponse NotificationPage
+
+func (response ListNotifications200JSONResponse) VisitListNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkNotificationsReadRequestObject struct {
+	Params MarkNotificationsReadParams
+	Body   *MarkNotificationsReadJSONRequestBody
+}
+
+type MarkNotificationsReadResponseObject interface {
+	VisitMarkNotificationsReadResponse(w http.ResponseWriter) error
+}
+
+type MarkNotificationsRead200ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type MarkNotificationsRead200JSONResponse struct {
+	Body    NotificationsMarked
+	Headers MarkNotificationsRead200ResponseHeaders
+}
+
+func (response MarkNotificationsRead200JSONResponse) VisitMarkNotificationsReadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamNotificationsRequestObject struct {
+	Params StreamNotificationsParams
+}
+
+type StreamNotificationsResponseObject interface {
+	VisitStreamNotificationsResponse(w http.ResponseWriter) error
+}
+
+type StreamNotifications200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamNotifications200TextEventStreamResponse) VisitStreamNotificationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetNotificationRequestObject struct {
+	NotificationID NotificationID `json:"notification_id"`
+}
+
+type GetNotificationResponseObject interface {
+	VisitGetNotificationResponse(w http.ResponseWriter) error
+}
+
+type GetNotification200ResponseHeaders struct {
+	ETag string
+}
+
+type GetNotification200JSONResponse struct {
+	Body    Notification
+	Headers GetNotification200ResponseHeaders
+}
+
+func (response GetNotification200JSONResponse) VisitGetNotificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2187,6 +3620,73 @@ func (response GetPerson200JSONResponse) VisitGetPersonResponse(w http.ResponseW
 	return err
 }
 
+type ReassignWorkRequestObject struct {
+	Params ReassignWorkParams
+	Body   *ReassignWorkJSONRequestBody
+}
+
+type ReassignWorkResponseObject interface {
+	VisitReassignWorkResponse(w http.ResponseWriter) error
+}
+
+type ReassignWork200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PreferenceApplied   *string
+}
+
+type ReassignWork200JSONResponse struct {
+	Body    Run
+	Headers ReassignWork200ResponseHeaders
+}
+
+func (response ReassignWork200JSONResponse) VisitReassignWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReassignWork202ResponseHeaders struct {
+	IdempotencyReplayed *string
+	Location            string
+	PreferenceApplied   *string
+}
+
+type ReassignWork202JSONResponse struct {
+	Body    Run
+	Headers ReassignWork202ResponseHeaders
+}
+
+func (response ReassignWork202JSONResponse) VisitReassignWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateReferralRequestObject struct {
 	Params CreateReferralParams
 	Body   *CreateReferralJSONRequestBody
@@ -2237,6 +3737,7 @@ type RemoveStaff200ResponseHeaders struct {
 	Deprecation         *string
 	IdempotencyReplayed *string
 	Link                *string
+	PreferenceApplied   *string
 	Sunset              *string
 }
 
@@ -2260,6 +3761,9 @@ func (response RemoveStaff200JSONResponse) VisitRemoveStaffResponse(w http.Respo
 	}
 	if response.Headers.Link != nil {
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
 	}
 	if response.Headers.Sunset != nil {
 		w.Header().Set("Sunset", fmt.Sprint(*response.Headers.Sunset))
@@ -2332,7 +3836,8 @@ func (response ListRuns200JSONResponse) VisitListRunsResponse(w http.ResponseWri
 }
 
 type GetRunRequestObject struct {
-	RunID RunID `json:"run_id"`
+	RunID  RunID `json:"run_id"`
+	Params GetRunParams
 }
 
 type GetRunResponseObject interface {
@@ -2340,7 +3845,8 @@ type GetRunResponseObject interface {
 }
 
 type GetRun200ResponseHeaders struct {
-	ETag string
+	ETag              string
+	PreferenceApplied *string
 }
 
 type GetRun200JSONResponse struct {
@@ -2356,6 +3862,43 @@ func (response GetRun200JSONResponse) VisitGetRunResponse(w http.ResponseWriter)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelRunRequestObject struct {
+	RunID  ScheduledRunID `json:"run_id"`
+	Params CancelRunParams
+	Body   *CancelRunJSONRequestBody
+}
+
+type CancelRunResponseObject interface {
+	VisitCancelRunResponse(w http.ResponseWriter) error
+}
+
+type CancelRun200ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type CancelRun200JSONResponse struct {
+	Body    Run
+	Headers CancelRun200ResponseHeaders
+}
+
+func (response CancelRun200JSONResponse) VisitCancelRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2482,6 +4025,72 @@ func (response GetRunReportXLSX200ApplicationVndOpenxmlformatsOfficedocumentSpre
 	return err
 }
 
+type UndoRunRequestObject struct {
+	RunID  RunID `json:"run_id"`
+	Params UndoRunParams
+	Body   *UndoRunJSONRequestBody
+}
+
+type UndoRunResponseObject interface {
+	VisitUndoRunResponse(w http.ResponseWriter) error
+}
+
+type UndoRun200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PreferenceApplied   *string
+}
+
+type UndoRun200JSONResponse struct {
+	Body    Run
+	Headers UndoRun200ResponseHeaders
+}
+
+func (response UndoRun200JSONResponse) VisitUndoRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoRun202ResponseHeaders struct {
+	IdempotencyReplayed *string
+	Location            string
+	PreferenceApplied   string
+}
+
+type UndoRun202JSONResponse struct {
+	Body    Run
+	Headers UndoRun202ResponseHeaders
+}
+
+func (response UndoRun202JSONResponse) VisitUndoRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Preference-Applied", fmt.Sprint(response.Headers.PreferenceApplied))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateSelectionRequestObject struct {
 	Params CreateSelectionParams
 	Body   *CreateSelectionJSONRequestBody
@@ -2604,6 +4213,127 @@ func (response CreateStaff201JSONResponse) VisitCreateStaffResponse(w http.Respo
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffGroupsRequestObject struct {
+	Params ListStaffGroupsParams
+}
+
+type ListStaffGroupsResponseObject interface {
+	VisitListStaffGroupsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffGroups200JSONResponse StaffGroupPage
+
+func (response ListStaffGroups200JSONResponse) VisitListStaffGroupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStaffGroupRequestObject struct {
+	Params CreateStaffGroupParams
+	Body   *CreateStaffGroupJSONRequestBody
+}
+
+type CreateStaffGroupResponseObject interface {
+	VisitCreateStaffGroupResponse(w http.ResponseWriter) error
+}
+
+type CreateStaffGroup201ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateStaffGroup201JSONResponse struct {
+	Body    StaffGroup
+	Headers CreateStaffGroup201ResponseHeaders
+}
+
+func (response CreateStaffGroup201JSONResponse) VisitCreateStaffGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStaffGroupRequestObject struct {
+	StaffGroupID StaffGroupID `json:"staff_group_id"`
+}
+
+type GetStaffGroupResponseObject interface {
+	VisitGetStaffGroupResponse(w http.ResponseWriter) error
+}
+
+type GetStaffGroup200ResponseHeaders struct {
+	ETag string
+}
+
+type GetStaffGroup200JSONResponse struct {
+	Body    StaffGroup
+	Headers GetStaffGroup200ResponseHeaders
+}
+
+func (response GetStaffGroup200JSONResponse) VisitGetStaffGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateStaffGroupRequestObject struct {
+	StaffGroupID StaffGroupID `json:"staff_group_id"`
+	Params       UpdateStaffGroupParams
+	Body         *UpdateStaffGroupJSONRequestBody
+}
+
+type UpdateStaffGroupResponseObject interface {
+	VisitUpdateStaffGroupResponse(w http.ResponseWriter) error
+}
+
+type UpdateStaffGroup200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateStaffGroup200JSONResponse struct {
+	Body    StaffGroup
+	Headers UpdateStaffGroup200ResponseHeaders
+}
+
+func (response UpdateStaffGroup200JSONResponse) VisitUpdateStaffGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3036,6 +4766,21 @@ type StrictServerInterface interface {
 	// ListAuditEvents List audit events
 	// (GET /v1/audit-events)
 	ListAuditEvents(ctx context.Context, request ListAuditEventsRequestObject) (ListAuditEventsResponseObject, error)
+	// ListCalendarEvents List calendar events
+	// (GET /v1/calendar-events)
+	ListCalendarEvents(ctx context.Context, request ListCalendarEventsRequestObject) (ListCalendarEventsResponseObject, error)
+	// CreateCalendarEvent Create a calendar event
+	// (POST /v1/calendar-events)
+	CreateCalendarEvent(ctx context.Context, request CreateCalendarEventRequestObject) (CreateCalendarEventResponseObject, error)
+	// UpsertCalendarEventByExternalID Create or update a calendar event by external id
+	// (PUT /v1/calendar-events/by-external-id/{external_id})
+	UpsertCalendarEventByExternalID(ctx context.Context, request UpsertCalendarEventByExternalIDRequestObject) (UpsertCalendarEventByExternalIDResponseObject, error)
+	// GetCalendarEvent Read a calendar event
+	// (GET /v1/calendar-events/{calendar_event_id})
+	GetCalendarEvent(ctx context.Context, request GetCalendarEventRequestObject) (GetCalendarEventResponseObject, error)
+	// UpdateCalendarEvent Change a calendar event
+	// (PATCH /v1/calendar-events/{calendar_event_id})
+	UpdateCalendarEvent(ctx context.Context, request UpdateCalendarEventRequestObject) (UpdateCalendarEventResponseObject, error)
 	// GetIntakeTemplate Read the intake template
 	// (GET /v1/intake-template)
 	GetIntakeTemplate(ctx context.Context, request GetIntakeTemplateRequestObject) (GetIntakeTemplateResponseObject, error)
@@ -3045,9 +4790,42 @@ type StrictServerInterface interface {
 	// ManageAssignments Change who serves the selected people
 	// (POST /v1/manage-assignments)
 	ManageAssignments(ctx context.Context, request ManageAssignmentsRequestObject) (ManageAssignmentsResponseObject, error)
+	// ListMatters List matters
+	// (GET /v1/matters)
+	ListMatters(ctx context.Context, request ListMattersRequestObject) (ListMattersResponseObject, error)
+	// CreateMatter Create a matter
+	// (POST /v1/matters)
+	CreateMatter(ctx context.Context, request CreateMatterRequestObject) (CreateMatterResponseObject, error)
+	// UpsertMatterByExternalID Create or update a matter by external id
+	// (PUT /v1/matters/by-external-id/{external_id})
+	UpsertMatterByExternalID(ctx context.Context, request UpsertMatterByExternalIDRequestObject) (UpsertMatterByExternalIDResponseObject, error)
+	// GetMatter Read a matter
+	// (GET /v1/matters/{matter_id})
+	GetMatter(ctx context.Context, request GetMatterRequestObject) (GetMatterResponseObject, error)
+	// UpdateMatter Change a matter
+	// (PATCH /v1/matters/{matter_id})
+	UpdateMatter(ctx context.Context, request UpdateMatterRequestObject) (UpdateMatterResponseObject, error)
 	// GetMe Tell who is asking
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// GetNotificationSettings Read how one is notified
+	// (GET /v1/notification-settings)
+	GetNotificationSettings(ctx context.Context, request GetNotificationSettingsRequestObject) (GetNotificationSettingsResponseObject, error)
+	// ReplaceNotificationSettings Choose how to be notified
+	// (PUT /v1/notification-settings)
+	ReplaceNotificationSettings(ctx context.Context, request ReplaceNotificationSettingsRequestObject) (ReplaceNotificationSettingsResponseObject, error)
+	// ListNotifications List notifications
+	// (GET /v1/notifications)
+	ListNotifications(ctx context.Context, request ListNotificationsRequestObject) (ListNotificationsResponseObject, error)
+	// MarkNotificationsRead Mark notifications as read
+	// (POST /v1/notifications/mark-read)
+	MarkNotificationsRead(ctx context.Context, request MarkNotificationsReadRequestObject) (MarkNotificationsReadResponseObject, error)
+	// StreamNotifications Follow notifications live
+	// (GET /v1/notifications/stream)
+	StreamNotifications(ctx context.Context, request StreamNotificationsRequestObject) (StreamNotificationsResponseObject, error)
+	// GetNotification Read a notification
+	// (GET /v1/notifications/{notification_id})
+	GetNotification(ctx context.Context, request GetNotificationRequestObject) (GetNotificationResponseObject, error)
 	// ListPeople List people
 	// (GET /v1/people)
 	ListPeople(ctx context.Context, request ListPeopleRequestObject) (ListPeopleResponseObject, error)
@@ -3057,6 +4835,9 @@ type StrictServerInterface interface {
 	// GetPerson Read a person
 	// (GET /v1/people/{person_id})
 	GetPerson(ctx context.Context, request GetPersonRequestObject) (GetPersonResponseObject, error)
+	// ReassignWork Hand a staff member's work over to others
+	// (POST /v1/reassign-work)
+	ReassignWork(ctx context.Context, request ReassignWorkRequestObject) (ReassignWorkResponseObject, error)
 	// CreateReferral Create a referral
 	// (POST /v1/referrals)
 	CreateReferral(ctx context.Context, request CreateReferralRequestObject) (CreateReferralResponseObject, error)
@@ -3071,6 +4852,9 @@ type StrictServerInterface interface {
 	// GetRun Read a run
 	// (GET /v1/runs/{run_id})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
+	// CancelRun Cancel a run
+	// (POST /v1/runs/{run_id}/cancel)
+	CancelRun(ctx context.Context, request CancelRunRequestObject) (CancelRunResponseObject, error)
 	// ListRunItems List what a run did to each item
 	// (GET /v1/runs/{run_id}/items)
 	ListRunItems(ctx context.Context, request ListRunItemsRequestObject) (ListRunItemsResponseObject, error)
@@ -3083,6 +4867,9 @@ type StrictServerInterface interface {
 	// GetRunReportXLSX Download the report of a run as a spreadsheet
 	// (GET /v1/runs/{run_id}/report.xlsx)
 	GetRunReportXLSX(ctx context.Context, request GetRunReportXLSXRequestObject) (GetRunReportXLSXResponseObject, error)
+	// UndoRun Undo a run
+	// (POST /v1/runs/{run_id}/undo)
+	UndoRun(ctx context.Context, request UndoRunRequestObject) (UndoRunResponseObject, error)
 	// CreateSelection Save a selection
 	// (POST /v1/selections)
 	CreateSelection(ctx context.Context, request CreateSelectionRequestObject) (CreateSelectionResponseObject, error)
@@ -3095,6 +4882,18 @@ type StrictServerInterface interface {
 	// CreateStaff Create a staff member
 	// (POST /v1/staff)
 	CreateStaff(ctx context.Context, request CreateStaffRequestObject) (CreateStaffResponseObject, error)
+	// ListStaffGroups List staff groups
+	// (GET /v1/staff-groups)
+	ListStaffGroups(ctx context.Context, request ListStaffGroupsRequestObject) (ListStaffGroupsResponseObject, error)
+	// CreateStaffGroup Create a staff group
+	// (POST /v1/staff-groups)
+	CreateStaffGroup(ctx context.Context, request CreateStaffGroupRequestObject) (CreateStaffGroupResponseObject, error)
+	// GetStaffGroup Read a staff group
+	// (GET /v1/staff-groups/{staff_group_id})
+	GetStaffGroup(ctx context.Context, request GetStaffGroupRequestObject) (GetStaffGroupResponseObject, error)
+	// UpdateStaffGroup Change a staff group
+	// (PATCH /v1/staff-groups/{staff_group_id})
+	UpdateStaffGroup(ctx context.Context, request UpdateStaffGroupRequestObject) (UpdateStaffGroupResponseObject, error)
 	// UpsertStaffByExternalID Create or update a staff member by external id
 	// (PUT /v1/staff/by-external-id/{external_id})
 	UpsertStaffByExternalID(ctx context.Context, request UpsertStaffByExternalIDRequestObject) (UpsertStaffByExternalIDResponseObject, error)
@@ -3525,6 +5324,201 @@ func (sh *strictHandler) ListAuditEvents(ctx echo.Context, params ListAuditEvent
 	return nil
 }
 
+// ListCalendarEvents operation middleware
+func (sh *strictHandler) ListCalendarEvents(ctx echo.Context, params ListCalendarEventsParams) error {
+	var request ListCalendarEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCalendarEvents(ctx.Request().Context(), request.(ListCalendarEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCalendarEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCalendarEventsResponseObject); ok {
+		return validResponse.VisitListCalendarEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateCalendarEvent operation middleware
+func (sh *strictHandler) CreateCalendarEvent(ctx echo.Context, params CreateCalendarEventParams) error {
+	var request CreateCalendarEventRequestObject
+
+	request.Params = params
+
+	var body CreateCalendarEventJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCalendarEvent(ctx.Request().Context(), request.(CreateCalendarEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCalendarEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateCalendarEventResponseObject); ok {
+		return validResponse.VisitCreateCalendarEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpsertCalendarEventByExternalID operation middleware
+func (sh *strictHandler) UpsertCalendarEventByExternalID(ctx echo.Context, externalID ExternalID) error {
+	var request UpsertCalendarEventByExternalIDRequestObject
+
+	request.ExternalID = externalID
+
+	var body UpsertCalendarEventByExternalIDJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpsertCalendarEventByExternalID(ctx.Request().Context(), request.(UpsertCalendarEventByExternalIDRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpsertCalendarEventByExternalID")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpsertCalendarEventByExternalIDResponseObject); ok {
+		return validResponse.VisitUpsertCalendarEventByExternalIDResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCalendarEvent operation middleware
+func (sh *strictHandler) GetCalendarEvent(ctx echo.Context, calendarEventID CalendarEventID) error {
+	var request GetCalendarEventRequestObject
+
+	request.CalendarEventID = calendarEventID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCalendarEvent(ctx.Request().Context(), request.(GetCalendarEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCalendarEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCalendarEventResponseObject); ok {
+		return validResponse.VisitGetCalendarEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateCalendarEvent operation middleware
+func (sh *strictHandler) UpdateCalendarEvent(ctx echo.Context, calendarEventID CalendarEventID, params UpdateCalendarEventParams) error {
+	var request UpdateCalendarEventRequestObject
+
+	request.CalendarEventID = calendarEventID
+	request.Params = params
+
+	var body UpdateCalendarEventJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateCalendarEvent(ctx.Request().Context(), request.(UpdateCalendarEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateCalendarEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateCalendarEventResponseObject); ok {
+		return validResponse.VisitUpdateCalendarEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetIntakeTemplate operation middleware
 func (sh *strictHandler) GetIntakeTemplate(ctx echo.Context) error {
 	var request GetIntakeTemplateRequestObject
@@ -3644,6 +5638,201 @@ func (sh *strictHandler) ManageAssignments(ctx echo.Context, params ManageAssign
 	return nil
 }
 
+// ListMatters operation middleware
+func (sh *strictHandler) ListMatters(ctx echo.Context, params ListMattersParams) error {
+	var request ListMattersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMatters(ctx.Request().Context(), request.(ListMattersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMatters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMattersResponseObject); ok {
+		return validResponse.VisitListMattersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMatter operation middleware
+func (sh *strictHandler) CreateMatter(ctx echo.Context, params CreateMatterParams) error {
+	var request CreateMatterRequestObject
+
+	request.Params = params
+
+	var body CreateMatterJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMatter(ctx.Request().Context(), request.(CreateMatterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMatter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMatterResponseObject); ok {
+		return validResponse.VisitCreateMatterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpsertMatterByExternalID operation middleware
+func (sh *strictHandler) UpsertMatterByExternalID(ctx echo.Context, externalID ExternalID) error {
+	var request UpsertMatterByExternalIDRequestObject
+
+	request.ExternalID = externalID
+
+	var body UpsertMatterByExternalIDJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpsertMatterByExternalID(ctx.Request().Context(), request.(UpsertMatterByExternalIDRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpsertMatterByExternalID")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpsertMatterByExternalIDResponseObject); ok {
+		return validResponse.VisitUpsertMatterByExternalIDResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMatter operation middleware
+func (sh *strictHandler) GetMatter(ctx echo.Context, matterID MatterID) error {
+	var request GetMatterRequestObject
+
+	request.MatterID = matterID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMatter(ctx.Request().Context(), request.(GetMatterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMatter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMatterResponseObject); ok {
+		return validResponse.VisitGetMatterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMatter operation middleware
+func (sh *strictHandler) UpdateMatter(ctx echo.Context, matterID MatterID, params UpdateMatterParams) error {
+	var request UpdateMatterRequestObject
+
+	request.MatterID = matterID
+	request.Params = params
+
+	var body UpdateMatterJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMatter(ctx.Request().Context(), request.(UpdateMatterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMatter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMatterResponseObject); ok {
+		return validResponse.VisitUpdateMatterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetMe operation middleware
 func (sh *strictHandler) GetMe(ctx echo.Context) error {
 	var request GetMeRequestObject
@@ -3661,6 +5850,200 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetNotificationSettings operation middleware
+func (sh *strictHandler) GetNotificationSettings(ctx echo.Context) error {
+	var request GetNotificationSettingsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetNotificationSettings(ctx.Request().Context(), request.(GetNotificationSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetNotificationSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetNotificationSettingsResponseObject); ok {
+		return validResponse.VisitGetNotificationSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceNotificationSettings operation middleware
+func (sh *strictHandler) ReplaceNotificationSettings(ctx echo.Context, params ReplaceNotificationSettingsParams) error {
+	var request ReplaceNotificationSettingsRequestObject
+
+	request.Params = params
+
+	var body ReplaceNotificationSettingsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceNotificationSettings(ctx.Request().Context(), request.(ReplaceNotificationSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceNotificationSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceNotificationSettingsResponseObject); ok {
+		return validResponse.VisitReplaceNotificationSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListNotifications operation middleware
+func (sh *strictHandler) ListNotifications(ctx echo.Context, params ListNotificationsParams) error {
+	var request ListNotificationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotifications(ctx.Request().Context(), request.(ListNotificationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotifications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListNotificationsResponseObject); ok {
+		return validResponse.VisitListNotificationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MarkNotificationsRead operation middleware
+func (sh *strictHandler) MarkNotificationsRead(ctx echo.Context, params MarkNotificationsReadParams) error {
+	var request MarkNotificationsReadRequestObject
+
+	request.Params = params
+
+	var body MarkNotificationsReadJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MarkNotificationsRead(ctx.Request().Context(), request.(MarkNotificationsReadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MarkNotificationsRead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MarkNotificationsReadResponseObject); ok {
+		return validResponse.VisitMarkNotificationsReadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamNotifications operation middleware
+func (sh *strictHandler) StreamNotifications(ctx echo.Context, params StreamNotificationsParams) error {
+	var request StreamNotificationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamNotifications(ctx.Request().Context(), request.(StreamNotificationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamNotifications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamNotificationsResponseObject); ok {
+		return validResponse.VisitStreamNotificationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetNotification operation middleware
+func (sh *strictHandler) GetNotification(ctx echo.Context, notificationID NotificationID) error {
+	var request GetNotificationRequestObject
+
+	request.NotificationID = notificationID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetNotification(ctx.Request().Context(), request.(GetNotificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetNotification")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetNotificationResponseObject); ok {
+		return validResponse.VisitGetNotificationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3759,6 +6142,54 @@ func (sh *strictHandler) GetPerson(ctx echo.Context, personID PersonID) error {
 		return err
 	} else if validResponse, ok := response.(GetPersonResponseObject); ok {
 		return validResponse.VisitGetPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReassignWork operation middleware
+func (sh *strictHandler) ReassignWork(ctx echo.Context, params ReassignWorkParams) error {
+	var request ReassignWorkRequestObject
+
+	request.Params = params
+
+	var body ReassignWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReassignWork(ctx.Request().Context(), request.(ReassignWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReassignWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReassignWorkResponseObject); ok {
+		return validResponse.VisitReassignWorkResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3887,10 +6318,11 @@ func (sh *strictHandler) ListRuns(ctx echo.Context, params ListRunsParams) error
 }
 
 // GetRun operation middleware
-func (sh *strictHandler) GetRun(ctx echo.Context, runID RunID) error {
+func (sh *strictHandler) GetRun(ctx echo.Context, runID RunID, params GetRunParams) error {
 	var request GetRunRequestObject
 
 	request.RunID = runID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetRun(ctx.Request().Context(), request.(GetRunRequestObject))
@@ -3905,6 +6337,55 @@ func (sh *strictHandler) GetRun(ctx echo.Context, runID RunID) error {
 		return err
 	} else if validResponse, ok := response.(GetRunResponseObject); ok {
 		return validResponse.VisitGetRunResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelRun operation middleware
+func (sh *strictHandler) CancelRun(ctx echo.Context, runID ScheduledRunID, params CancelRunParams) error {
+	var request CancelRunRequestObject
+
+	request.RunID = runID
+	request.Params = params
+
+	var body CancelRunJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelRun(ctx.Request().Context(), request.(CancelRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelRun")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelRunResponseObject); ok {
+		return validResponse.VisitCancelRunResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4006,6 +6487,55 @@ func (sh *strictHandler) GetRunReportXLSX(ctx echo.Context, runID RunID) error {
 		return err
 	} else if validResponse, ok := response.(GetRunReportXLSXResponseObject); ok {
 		return validResponse.VisitGetRunReportXLSXResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UndoRun operation middleware
+func (sh *strictHandler) UndoRun(ctx echo.Context, runID RunID, params UndoRunParams) error {
+	var request UndoRunRequestObject
+
+	request.RunID = runID
+	request.Params = params
+
+	var body UndoRunJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UndoRun(ctx.Request().Context(), request.(UndoRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndoRun")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UndoRunResponseObject); ok {
+		return validResponse.VisitUndoRunResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4152,6 +6682,153 @@ func (sh *strictHandler) CreateStaff(ctx echo.Context, params CreateStaffParams)
 		return err
 	} else if validResponse, ok := response.(CreateStaffResponseObject); ok {
 		return validResponse.VisitCreateStaffResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListStaffGroups operation middleware
+func (sh *strictHandler) ListStaffGroups(ctx echo.Context, params ListStaffGroupsParams) error {
+	var request ListStaffGroupsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffGroups(ctx.Request().Context(), request.(ListStaffGroupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffGroups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffGroupsResponseObject); ok {
+		return validResponse.VisitListStaffGroupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateStaffGroup operation middleware
+func (sh *strictHandler) CreateStaffGroup(ctx echo.Context, params CreateStaffGroupParams) error {
+	var request CreateStaffGroupRequestObject
+
+	request.Params = params
+
+	var body CreateStaffGroupJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateStaffGroup(ctx.Request().Context(), request.(CreateStaffGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateStaffGroup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateStaffGroupResponseObject); ok {
+		return validResponse.VisitCreateStaffGroupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetStaffGroup operation middleware
+func (sh *strictHandler) GetStaffGroup(ctx echo.Context, staffGroupID StaffGroupID) error {
+	var request GetStaffGroupRequestObject
+
+	request.StaffGroupID = staffGroupID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStaffGroup(ctx.Request().Context(), request.(GetStaffGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStaffGroup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetStaffGroupResponseObject); ok {
+		return validResponse.VisitGetStaffGroupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateStaffGroup operation middleware
+func (sh *strictHandler) UpdateStaffGroup(ctx echo.Context, staffGroupID StaffGroupID, params UpdateStaffGroupParams) error {
+	var request UpdateStaffGroupRequestObject
+
+	request.StaffGroupID = staffGroupID
+	request.Params = params
+
+	var body UpdateStaffGroupJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateStaffGroup(ctx.Request().Context(), request.(UpdateStaffGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateStaffGroup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateStaffGroupResponseObject); ok {
+		return validResponse.VisitUpdateStaffGroupResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -85,6 +85,87 @@ func (e FilterSelectionType) Valid() bool {
 	}
 }
 
+// Defines values for HandoverTaskPolicy.
+const (
+	HandoverTaskPolicyKeep     HandoverTaskPolicy = "keep"
+	HandoverTaskPolicyReassign HandoverTaskPolicy = "reassign"
+)
+
+// Valid indicates whether the value is a known member of the HandoverTaskPolicy enum.
+func (e HandoverTaskPolicy) Valid() bool {
+	switch e {
+	case HandoverTaskPolicyKeep:
+		return true
+	case HandoverTaskPolicyReassign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatterStatus.
+const (
+	MatterStatusClosed  MatterStatus = "closed"
+	MatterStatusOpen    MatterStatus = "open"
+	MatterStatusPending MatterStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the MatterStatus enum.
+func (e MatterStatus) Valid() bool {
+	switch e {
+	case MatterStatusClosed:
+		return true
+	case MatterStatusOpen:
+		return true
+	case MatterStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatterVisibility.
+const (
+	MatterVisibilityEveryone MatterVisibility = "everyone"
+	MatterVisibilityGroups   MatterVisibility = "groups"
+	MatterVisibilityPrivate  MatterVisibility = "private"
+)
+
+// Valid indicates whether the value is a known member of the MatterVisibility enum.
+func (e MatterVisibility) Valid() bool {
+	switch e {
+	case MatterVisibilityEveryone:
+		return true
+	case MatterVisibilityGroups:
+		return true
+	case MatterVisibilityPrivate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NotificationKind.
+const (
+	NotificationKindRunFailed      NotificationKind = "run_failed"
+	NotificationKindWorkHandedOver NotificationKind = "work_handed_over"
+	NotificationKindWorkReceived   NotificationKind = "work_received"
+)
+
+// Valid indicates whether the value is a known member of the NotificationKind enum.
+func (e NotificationKind) Valid() bool {
+	switch e {
+	case NotificationKindRunFailed:
+		return true
+	case NotificationKindWorkHandedOver:
+		return true
+	case NotificationKindWorkReceived:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OlderTaskPolicy.
 const (
 	OlderTaskPolicyLeave    OlderTaskPolicy = "leave"
@@ -466,6 +547,27 @@ func (e WhenNoStaffRemain) Valid() bool {
 	}
 }
 
+// Defines values for WorkDistribution.
+const (
+	WorkDistributionEach        WorkDistribution = "each"
+	WorkDistributionLeastLoaded WorkDistribution = "least_loaded"
+	WorkDistributionRoundRobin  WorkDistribution = "round_robin"
+)
+
+// Valid indicates whether the value is a known member of the WorkDistribution enum.
+func (e WorkDistribution) Valid() bool {
+	switch e {
+	case WorkDistributionEach:
+		return true
+	case WorkDistributionLeastLoaded:
+		return true
+	case WorkDistributionRoundRobin:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor A staff member, in short, who did something.
 type Actor struct {
 	// ID A UUID. Those that the service gives are of version 7.
@@ -633,6 +735,9 @@ type AssignmentSummaryRequest struct {
 	Selection Selection `json:"selection"`
 }
 
+// AttendeeIDList The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+type AttendeeIDList = []StaffIDOrMe
+
 // AuditEvent One change to one thing.
 type AuditEvent struct {
 	// Action What was done. For changes of a run its kind, such as `manage_assignments`.
@@ -667,7 +772,7 @@ type AuditEvent struct {
 	// Example: 01900000-0000-7000-8000-000000001001
 	SubjectID UUID `json:"subject_id"`
 
-	// SubjectKind What it was done to, such as `person`, `task`, `staff`, `api_token`, `intake_template`.
+	// SubjectKind What it was done to, such as `person`, `task`, `matter`, `calendar_event`, `staff`, `staff_group`, `api_token`, `intake_template`.
 	SubjectKind string `json:"subject_kind"`
 }
 
@@ -684,6 +789,127 @@ type AuditEventPage struct {
 
 // AuditState The fields of the thing that the change touched.
 type AuditState map[string]interface{}
+
+// CalendarEvent An event on the calendar of one staff member, its owner.
+type CalendarEvent struct {
+	// Attendees Those who attend it, in the order of their ids.
+	Attendees []StaffRef `json:"attendees"`
+	CreatedAt time.Time  `json:"created_at"`
+	EndsAt    time.Time  `json:"ends_at"`
+
+	// ExternalID The id in another system. Null when there is none.
+	ExternalID nullable.Nullable[string] `json:"external_id"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// MatterID Null when the event does not belong to a matter.
+	MatterID nullable.Nullable[openapi_types.UUID] `json:"matter_id"`
+
+	// Owner On whose calendar it is.
+	Owner     StaffRef  `json:"owner"`
+	StartsAt  time.Time `json:"starts_at"`
+	Title     string    `json:"title"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// CalendarEventCreate defines model for CalendarEventCreate.
+type CalendarEventCreate struct {
+	// AttendeeStaffIds The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+	AttendeeStaffIds *AttendeeIDList `json:"attendee_staff_ids,omitempty"`
+
+	// EndsAt Not before `starts_at`.
+	EndsAt Instant `json:"ends_at"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// OwnerStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	OwnerStaffID StaffIDOrMe `json:"owner_staff_id"`
+
+	// StartsAt A moment, RFC 3339.
+	//
+	// Example: 2026-03-31T09:30:00Z
+	StartsAt Instant `json:"starts_at"`
+
+	// Title What the event is, in a line. Not blank.
+	Title EventTitle `json:"title"`
+}
+
+// CalendarEventPage A page of calendar events.
+type CalendarEventPage struct {
+	Items []CalendarEvent `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+}
+
+// CalendarEventUpdate defines model for CalendarEventUpdate.
+type CalendarEventUpdate struct {
+	// AttendeeStaffIds The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+	AttendeeStaffIds *AttendeeIDList `json:"attendee_staff_ids,omitempty"`
+
+	// EndsAt Not before `starts_at`.
+	EndsAt *Instant `json:"ends_at,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// OwnerStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	OwnerStaffID *StaffIDOrMe `json:"owner_staff_id,omitempty"`
+
+	// StartsAt A moment, RFC 3339.
+	//
+	// Example: 2026-03-31T09:30:00Z
+	StartsAt *Instant `json:"starts_at,omitempty"`
+
+	// Title What the event is, in a line. Not blank.
+	Title *EventTitle `json:"title,omitempty"`
+}
+
+// CalendarEventUpsert An event as another system knows it. Optional fields that are absent stay as they are.
+type CalendarEventUpsert struct {
+	// AttendeeStaffIds The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+	AttendeeStaffIds *AttendeeIDList `json:"attendee_staff_ids,omitempty"`
+
+	// EndsAt Not before `starts_at`.
+	EndsAt Instant `json:"ends_at"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// OwnerStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	OwnerStaffID StaffIDOrMe `json:"owner_staff_id"`
+
+	// StartsAt A moment, RFC 3339.
+	//
+	// Example: 2026-03-31T09:30:00Z
+	StartsAt Instant `json:"starts_at"`
+
+	// Title What the event is, in a line. Not blank.
+	Title EventTitle `json:"title"`
+}
 
 // CivilDate A day of the calendar, `YYYY-MM-DD`.
 //
@@ -736,6 +962,22 @@ type DryRun = bool
 // Example: maya.petrov@mail.example
 type Email = string
 
+// EventHandover Hands the upcoming events of matters over.
+type EventHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
+}
+
+// EventTitle What the event is, in a line. Not blank.
+type EventTitle = string
+
 // ExternalKey The id that something has in another system. Unique among its kind.
 //
 // Example: crm-20931
@@ -756,6 +998,16 @@ type FilterSelection struct {
 
 // FilterSelectionType defines model for FilterSelectionType.
 type FilterSelectionType string
+
+// GroupIDList The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+// Naming one twice does no harm.
+type GroupIDList = []UUID
+
+// HandoverTaskPolicy What becomes of the leaver's place on the active tasks of the people who are handed over.
+//
+// - `reassign`: it goes to the person's new staff.
+// - `keep`: nothing.
+type HandoverTaskPolicy string
 
 // Health The process is alive.
 type Health struct {
@@ -838,6 +1090,181 @@ type ManageAssignmentsRequest struct {
 	Selection Selection `json:"selection"`
 }
 
+// Matter A legal case, for which one staff member is responsible.
+type Matter struct {
+	// ClientID The client whose matter it is. Null when there is none.
+	ClientID  nullable.Nullable[openapi_types.UUID] `json:"client_id"`
+	CreatedAt time.Time                             `json:"created_at"`
+
+	// Description May be empty.
+	Description string `json:"description"`
+
+	// ExternalID The id in another system. Null when there is none.
+	ExternalID nullable.Nullable[string] `json:"external_id"`
+
+	// GroupIds The groups whose members see the matter, in the order of their ids. Empty unless the visibility is `groups`.
+	GroupIds []UUID `json:"group_ids"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Number The number that people know the matter by.
+	Number string `json:"number"`
+
+	// ResponsibleStaff A staff member, in short.
+	ResponsibleStaff StaffRef `json:"responsible_staff"`
+
+	// Status `open`, `pending` or `closed`.
+	Status    string    `json:"status"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Visibility `everyone`, `groups` or `private`.
+	Visibility string `json:"visibility"`
+}
+
+// MatterCreate defines model for MatterCreate.
+type MatterCreate struct {
+	// ClientID A UUID, or null for none.
+	ClientID nullable.Nullable[NullableUUID] `json:"client_id,omitempty"`
+
+	// Description What the matter is about. May be empty.
+	Description *MatterDescription `json:"description,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// GroupIds The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+	// Naming one twice does no harm.
+	GroupIds *GroupIDList `json:"group_ids,omitempty"`
+
+	// Number The number that people know the matter by. Not blank.
+	Number MatterNumber `json:"number"`
+
+	// ResponsibleStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	ResponsibleStaffID StaffIDOrMe `json:"responsible_staff_id"`
+
+	// Status `open` when absent.
+	Status *MatterStatus `json:"status,omitempty"`
+
+	// Visibility `everyone` when absent.
+	Visibility *MatterVisibility `json:"visibility,omitempty"`
+}
+
+// MatterDescription What the matter is about. May be empty.
+type MatterDescription = string
+
+// MatterHandover Hands the matters over.
+type MatterHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
+}
+
+// MatterNumber The number that people know the matter by. Not blank.
+type MatterNumber = string
+
+// MatterPage A page of matters.
+type MatterPage struct {
+	Items []Matter `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+}
+
+// MatterStatus Whether there is still work on the matter, which there is while it is `open` or `pending`.
+type MatterStatus string
+
+// MatterStatusList Any of these states.
+type MatterStatusList = []MatterStatus
+
+// MatterUpdate defines model for MatterUpdate.
+type MatterUpdate struct {
+	// ClientID A UUID, or null for none.
+	ClientID nullable.Nullable[NullableUUID] `json:"client_id,omitempty"`
+
+	// Description What the matter is about. May be empty.
+	Description *MatterDescription `json:"description,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// GroupIds The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+	// Naming one twice does no harm.
+	GroupIds *GroupIDList `json:"group_ids,omitempty"`
+
+	// Number The number that people know the matter by. Not blank.
+	Number *MatterNumber `json:"number,omitempty"`
+
+	// ResponsibleStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	ResponsibleStaffID *StaffIDOrMe `json:"responsible_staff_id,omitempty"`
+
+	// Status Whether there is still work on the matter, which there is while it is `open` or `pending`.
+	Status *MatterStatus `json:"status,omitempty"`
+
+	// Visibility Who sees the matter, its tasks and its events.
+	//
+	// - `everyone`: all staff.
+	// - `groups`: the one who is responsible, and the members of its groups.
+	// - `private`: the one who is responsible alone, not even administrators.
+	Visibility *MatterVisibility `json:"visibility,omitempty"`
+}
+
+// MatterUpsert A matter as another system knows it. Optional fields that are absent stay as they are.
+type MatterUpsert struct {
+	// ClientID A UUID, or null for none.
+	ClientID nullable.Nullable[NullableUUID] `json:"client_id,omitempty"`
+
+	// Description What the matter is about. May be empty.
+	Description *MatterDescription `json:"description,omitempty"`
+
+	// GroupIds The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+	// Naming one twice does no harm.
+	GroupIds *GroupIDList `json:"group_ids,omitempty"`
+
+	// Number The number that people know the matter by. Not blank.
+	Number MatterNumber `json:"number"`
+
+	// ResponsibleStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	ResponsibleStaffID StaffIDOrMe `json:"responsible_staff_id"`
+
+	// Status A new matter is `open` unless this says otherwise.
+	Status *MatterStatus `json:"status,omitempty"`
+
+	// Visibility A new matter is for `everyone` unless this says otherwise.
+	Visibility *MatterVisibility `json:"visibility,omitempty"`
+}
+
+// MatterVisibility Who sees the matter, its tasks and its events.
+//
+// - `everyone`: all staff.
+// - `groups`: the one who is responsible, and the members of its groups.
+// - `private`: the one who is responsible alone, not even administrators.
+type MatterVisibility string
+
+// MatterVisibilityList Any of these visibilities.
+type MatterVisibilityList = []MatterVisibility
+
 // Me The caller.
 type Me struct {
 	// Organization The tenant. Nothing is visible or reachable across organizations.
@@ -853,11 +1280,139 @@ type Me struct {
 	Token nullable.Nullable[CurrentToken] `json:"token"`
 }
 
+// MemberIDList The whole list of members; `me` is the caller. Naming one twice does no harm.
+type MemberIDList = []StaffIDOrMe
+
 // Name A name. Not blank.
 type Name = string
 
 // NextCursor The `cursor` of the next page. Null on the last one.
 type NextCursor = string
+
+// Notification Something that a staff member is told.
+type Notification struct {
+	// Actor Who asked for the run. Null when nobody did.
+	Actor     nullable.Nullable[Actor] `json:"actor"`
+	CreatedAt time.Time                `json:"created_at"`
+
+	// From Whose work it was. Null when it was not that of one staff member.
+	From nullable.Nullable[Actor] `json:"from"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Items What is due next, first; at most 20, and only what the receiver sees now.
+	Items []NotificationItem `json:"items"`
+
+	// Kind - `work_received`: a run gave work to the receiver.
+	// - `work_handed_over`: a run gave work of the receiver to others.
+	// - `run_failed`: a run that the receiver asked for, to be done later, could not be done.
+	Kind string `json:"kind"`
+
+	// Links Paths of this service. The lists are those of the receiver's own work.
+	Links NotificationLinks `json:"links"`
+
+	// ReadAt Null while it is unread.
+	ReadAt nullable.Nullable[time.Time] `json:"read_at"`
+
+	// RunID Null when it is not about a run.
+	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
+
+	// Work How much work it is about.
+	Work NotificationWork `json:"work"`
+}
+
+// NotificationIDList Notifications of the caller.
+type NotificationIDList = []UUID
+
+// NotificationItem One thing that went over.
+type NotificationItem struct {
+	// DueOn When the task is due. Null when it has no due date, and for anything else.
+	DueOn nullable.Nullable[openapi_types.Date] `json:"due_on"`
+
+	// ItemID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ItemID UUID `json:"item_id"`
+
+	// Kind `person`, `task`, `matter` or `calendar_event`.
+	Kind string `json:"kind"`
+
+	// Label The name of the person, the title of the task or event, or the number and description of the matter.
+	Label string `json:"label"`
+
+	// StartsAt When the event begins. Null for anything else.
+	StartsAt nullable.Nullable[time.Time] `json:"starts_at"`
+}
+
+// NotificationKind What a notification tells of.
+type NotificationKind string
+
+// NotificationKindList Any of these kinds.
+type NotificationKindList = []NotificationKind
+
+// NotificationLinks Paths of this service. The lists are those of the receiver's own work.
+type NotificationLinks struct {
+	Events  string `json:"events"`
+	Matters string `json:"matters"`
+	People  string `json:"people"`
+	Self    string `json:"self"`
+	Tasks   string `json:"tasks"`
+}
+
+// NotificationPage A page of notifications.
+type NotificationPage struct {
+	Items []Notification `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+
+	// UnreadCount How many of all that the caller has are unread.
+	UnreadCount int `json:"unread_count"`
+}
+
+// NotificationSettings How a staff member is notified.
+type NotificationSettings struct {
+	// Email Whether notifications are sent by email too.
+	Email bool `json:"email"`
+}
+
+// NotificationSettingsReplace defines model for NotificationSettingsReplace.
+type NotificationSettingsReplace struct {
+	// Email Whether notifications are to be sent by email too.
+	Email bool `json:"email"`
+}
+
+// NotificationWork How much work it is about.
+type NotificationWork struct {
+	Events  int `json:"events"`
+	Matters int `json:"matters"`
+	People  int `json:"people"`
+	Tasks   int `json:"tasks"`
+}
+
+// NotificationsMarkRead Which notifications. Exactly one of `notification_ids` and `all` (true) is given.
+type NotificationsMarkRead struct {
+	// All All that the caller has.
+	All *bool `json:"all,omitempty"`
+
+	// NotificationIds These. Naming one twice does no harm.
+	NotificationIds *NotificationIDList `json:"notification_ids,omitempty"`
+}
+
+// NotificationsMarked What marking as read came to.
+type NotificationsMarked struct {
+	// Marked How many were unread until now.
+	Marked int `json:"marked"`
+
+	// UnreadCount How many are unread still.
+	UnreadCount int `json:"unread_count"`
+}
 
 // NullableCivilDate A day of the calendar, `YYYY-MM-DD`, or null for none.
 //
@@ -873,6 +1428,11 @@ type NullableEmail = string
 //
 // Example: crm-20931
 type NullableExternalKey = string
+
+// NullableInstant A moment, RFC 3339, or null for none.
+//
+// Example: 2026-03-31T09:30:00Z
+type NullableInstant = time.Time
 
 // NullableUUID A UUID, or null for none.
 type NullableUUID = openapi_types.UUID
@@ -900,6 +1460,28 @@ type PeopleCounts struct {
 	Clients   int `json:"clients"`
 	Referrals int `json:"referrals"`
 	Total     int `json:"total"`
+}
+
+// PeopleHandover Hands clients and referrals over, and their tasks.
+type PeopleHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// Kinds Of these kinds only. Both when absent.
+	Kinds *PersonKindList `json:"kinds,omitempty"`
+
+	// Tasks What becomes of the leaver's place on the active tasks of the people who are handed over.
+	//
+	// - `reassign`: it goes to the person's new staff.
+	// - `keep`: nothing.
+	Tasks *HandoverTaskPolicy `json:"tasks,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
 }
 
 // PeopleSelection These people. An id that does not exist is refused by its name.
@@ -1089,6 +1671,41 @@ type Readiness struct {
 // Reason Why, kept in the run and in the audit trail. Null for none.
 type Reason = string
 
+// ReassignWorkRequest Whose work goes to whom. At least one of the four parts is named; null is the same as leaving it out.
+type ReassignWorkRequest struct {
+	// DryRun Only tell what would be done.
+	DryRun *DryRun `json:"dry_run,omitempty"`
+
+	// Events Hands the upcoming events of matters over.
+	Events nullable.Nullable[EventHandover] `json:"events,omitempty"`
+
+	// ExpectedRevision The `revision` of the summary that the decision rests on. With a stale one nothing is done. Null for none.
+	//
+	// Example: 7f8b3c0e5a914d26b1d2c7a90e6f5384
+	ExpectedRevision nullable.Nullable[Revision] `json:"expected_revision,omitempty"`
+
+	// FromStaffID Who hands over, active or deactivated.
+	FromStaffID StaffIDOrMe `json:"from_staff_id"`
+
+	// Matters Hands the matters over.
+	Matters nullable.Nullable[MatterHandover] `json:"matters,omitempty"`
+
+	// People Hands clients and referrals over, and their tasks.
+	People nullable.Nullable[PeopleHandover] `json:"people,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
+
+	// ReturnAt When what was handed over goes back. When absent or null, never. After `run_at`.
+	ReturnAt nullable.Nullable[NullableInstant] `json:"return_at,omitempty"`
+
+	// RunAt When to do it. Now when absent or null; a moment to come schedules it. With `dry_run` the plan is that of now.
+	RunAt nullable.Nullable[NullableInstant] `json:"run_at,omitempty"`
+
+	// Tasks Hands the tasks of matters over.
+	Tasks nullable.Nullable[TaskHandover] `json:"tasks,omitempty"`
+}
+
 // ReferralCreate defines model for ReferralCreate.
 type ReferralCreate struct {
 	// Email One address, without a display name, or null for none.
@@ -1215,8 +1832,17 @@ type Run struct {
 	// RequestedBy A staff member, in short.
 	RequestedBy StaffRef `json:"requested_by"`
 
+	// ReturnAt When what it hands over goes back. Null when that stays where it is.
+	ReturnAt nullable.Nullable[time.Time] `json:"return_at"`
+
+	// Reverts The run that this one undoes, or whose loan it returns. Null for any other.
+	Reverts nullable.Nullable[openapi_types.UUID] `json:"reverts"`
+
 	// Revision That of the facts before the change. Null until they have been read.
 	Revision nullable.Nullable[string] `json:"revision"`
+
+	// ScheduledFor When it is to run. Null unless it was set for later.
+	ScheduledFor nullable.Nullable[time.Time] `json:"scheduled_for"`
 
 	// StartedAt Null until the work begins.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
@@ -1229,6 +1855,15 @@ type Run struct {
 
 	// Undo Null for a preview.
 	Undo nullable.Nullable[RunUndo] `json:"undo"`
+}
+
+// RunCancelRequest May be empty.
+type RunCancelRequest struct {
+	// DryRun Only tell what would be done.
+	DryRun *DryRun `json:"dry_run,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
 }
 
 // RunError The problem that the change would have been answered with, had it been done within the request.
@@ -1263,7 +1898,7 @@ type RunItem struct {
 	// Kind `person`, `task`, `matter` or `calendar_event`.
 	Kind string `json:"kind"`
 
-	// Label The name of the person, or the title of the task.
+	// Label The name of the person, the title of the task or event, or the number and description of the matter.
 	Label string `json:"label"`
 
 	// Outcome `changed`, `unchanged`, `created` or `left_alone`.
@@ -1277,6 +1912,13 @@ type RunItem struct {
 	// - `intake_already_created`: no intake tasks, because the person has them.
 	// - `intake_had_staff`: no intake tasks, because the person had staff before.
 	// - `intake_template_empty`: no intake tasks, because the template has none.
+	// - `attendee_only`: left alone, because the leaver only attends the event.
+	// - `no_matter`: left alone, because it belongs to no matter.
+	// - `closed_matter`: left alone, because its matter is closed.
+	// - `past_due`: left alone, because it was due before the day of the run.
+	// - `changed_since`: left alone by an undo or a return, because it is not as the run left it.
+	// - `no_longer_active`: left alone by an undo or a return, because it is over: completed, cancelled, closed or past.
+	// - `intake_cancelled`: cancelled by an undo, because nobody had touched it.
 	Reason nullable.Nullable[string] `json:"reason"`
 }
 
@@ -1303,7 +1945,7 @@ type RunItemPage struct {
 	Total *Total `json:"total,omitempty"`
 }
 
-// RunItemStaff Who was on the item.
+// RunItemStaff Who was on the item. Of a matter it is the one who is responsible, of an event its owner.
 type RunItemStaff struct {
 	// StaffIds In the order of the ids.
 	StaffIds []UUID `json:"staff_ids"`
@@ -1315,9 +1957,14 @@ type RunKind string
 // RunKindList Any of these kinds.
 type RunKindList = []RunKind
 
-// RunLeftAlone How many items were left alone, by reason.
+// RunLeftAlone How many items were left alone, by reason. Those of a run are in its items, with the same reasons.
 type RunLeftAlone struct {
-	PastDue int `json:"past_due"`
+	AttendeeOnly   int `json:"attendee_only"`
+	ChangedSince   int `json:"changed_since"`
+	ClosedMatter   int `json:"closed_matter"`
+	NoLongerActive int `json:"no_longer_active"`
+	NoMatter       int `json:"no_matter"`
+	PastDue        int `json:"past_due"`
 }
 
 // RunLinks Paths of this service.
@@ -1371,11 +2018,14 @@ type RunTotals struct {
 	AssignmentsRemoved int `json:"assignments_removed"`
 	EventsMoved        int `json:"events_moved"`
 
-	// LeftAlone How many items were left alone, by reason.
+	// LeftAlone How many items were left alone, by reason. Those of a run are in its items, with the same reasons.
 	LeftAlone       RunLeftAlone `json:"left_alone"`
 	MattersMoved    int          `json:"matters_moved"`
 	PeopleChanged   int          `json:"people_changed"`
 	PeopleUnchanged int          `json:"people_unchanged"`
+
+	// TasksCancelled Intake tasks that an undo took back.
+	TasksCancelled int `json:"tasks_cancelled"`
 
 	// TasksChanged The tasks whose set of assignees changed.
 	TasksChanged int `json:"tasks_changed"`
@@ -1390,13 +2040,23 @@ type RunTotals struct {
 
 // RunUndo Whether the run can be undone.
 type RunUndo struct {
+	// Available Whether it can be undone now.
 	Available bool `json:"available"`
 
-	// UndoneBy The run that undid this one. Null when none did.
+	// UndoneBy The run that undid this one, or returned what it had lent. Null when none did.
 	UndoneBy nullable.Nullable[openapi_types.UUID] `json:"undone_by"`
 
-	// Until Null when it cannot be undone.
+	// Until Until when it can be undone, or could have been. Null for a run that cannot be undone at all.
 	Until nullable.Nullable[time.Time] `json:"until"`
+}
+
+// RunUndoRequest May be empty.
+type RunUndoRequest struct {
+	// DryRun Only tell what would be done.
+	DryRun *DryRun `json:"dry_run,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
 }
 
 // SavedSelection The people of a saved selection, or of a summary.
@@ -1489,6 +2149,50 @@ type StaffDeactivation struct {
 
 	// Workload The work that a staff member holds.
 	Workload Workload `json:"workload"`
+}
+
+// StaffGroup Staff who see certain matters together.
+type StaffGroup struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// MemberIds In the order of the ids.
+	MemberIds []UUID    `json:"member_ids"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// StaffGroupCreate defines model for StaffGroupCreate.
+type StaffGroupCreate struct {
+	// MemberIds The whole list of members; `me` is the caller. Naming one twice does no harm.
+	MemberIds *MemberIDList `json:"member_ids,omitempty"`
+
+	// Name Unique among the groups, in any case.
+	Name Name `json:"name"`
+}
+
+// StaffGroupPage A page of staff groups.
+type StaffGroupPage struct {
+	Items []StaffGroup `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+}
+
+// StaffGroupUpdate defines model for StaffGroupUpdate.
+type StaffGroupUpdate struct {
+	// MemberIds The whole list of members; `me` is the caller. Naming one twice does no harm.
+	MemberIds *MemberIDList `json:"member_ids,omitempty"`
+
+	// Name A name. Not blank.
+	Name *Name `json:"name,omitempty"`
 }
 
 // StaffIDList Staff members; `me` is the caller. Naming one twice does no harm.
@@ -1606,6 +2310,9 @@ type StoredSelection struct {
 	People PeopleCounts `json:"people"`
 }
 
+// SuccessorIDList Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+type SuccessorIDList = []StaffIDOrMe
+
 // SummaryStaff What a staff member has to do with the selected people.
 type SummaryStaff struct {
 	// ActiveTasks The active tasks of the selected people with staff that they hold.
@@ -1686,6 +2393,22 @@ type TaskCreate struct {
 
 // TaskDetails What is to be done, in full. May be empty.
 type TaskDetails = string
+
+// TaskHandover Hands the tasks of matters over.
+type TaskHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// IncludePastDue Hand over those that are past due too.
+	IncludePastDue *bool `json:"include_past_due,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
+}
 
 // TaskPage A page of tasks.
 type TaskPage struct {
@@ -1799,6 +2522,13 @@ type Word = string
 // WordList Any of these.
 type WordList = []Word
 
+// WorkDistribution How several successors share the work. It may be left out where there is one.
+//
+// - `round_robin`: in turn.
+// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+// - `each`: all of them get all of it; for tasks and people only.
+type WorkDistribution string
+
 // Workload The work that a staff member holds.
 type Workload struct {
 	ActiveTasks int `json:"active_tasks"`
@@ -1827,8 +2557,17 @@ type WorkloadLinks struct {
 	// ActiveTasks Lists the active tasks.
 	ActiveTasks string `json:"active_tasks"`
 
-	// HandOver Where to POST the handing over of this work.
+	// Events Lists the upcoming events.
+	Events string `json:"events"`
+
+	// HandOver Where an administrator hands this work over with one POST.
 	HandOver string `json:"hand_over"`
+
+	// HandOverPeople Where those who may manage the people hand over these, with their tasks.
+	HandOverPeople string `json:"hand_over_people"`
+
+	// Matters Lists the open and pending matters.
+	Matters string `json:"matters"`
 
 	// PastDueTasks Lists the past-due tasks.
 	PastDueTasks string `json:"past_due_tasks"`
@@ -1836,6 +2575,11 @@ type WorkloadLinks struct {
 	// People Lists the people.
 	People string `json:"people"`
 }
+
+// CalendarEventID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type CalendarEventID = UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1857,8 +2601,21 @@ type IfMatch = string
 // IncludeTotal defines model for IncludeTotal.
 type IncludeTotal = bool
 
+// LastEventID defines model for LastEventId.
+type LastEventID = int
+
 // Limit defines model for Limit.
 type Limit = int
+
+// MatterID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type MatterID = UUID
+
+// NotificationID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type NotificationID = UUID
 
 // PersonID A UUID. Those that the service gives are of version 7.
 //
@@ -1868,10 +2625,18 @@ type PersonID = UUID
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// PreferWait defines model for PreferWait.
+type PreferWait = string
+
 // RunID A UUID. Those that the service gives are of version 7.
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type RunID = UUID
+
+// ScheduledRunID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type ScheduledRunID = UUID
 
 // Search Words to look for. Each must begin a word.
 type Search = SearchText
@@ -1880,6 +2645,11 @@ type Search = SearchText
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type SelectionID = UUID
+
+// StaffGroupID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type StaffGroupID = UUID
 
 // StaffID The id of a staff member, or `me` for the caller.
 //
@@ -1967,7 +2737,8 @@ type AssignStaffParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. Other preferences are ignored.
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
@@ -2010,6 +2781,52 @@ type ListAuditEventsParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// ListCalendarEventsParams defines parameters for ListCalendarEvents.
+type ListCalendarEventsParams struct {
+	// OwnerStaffID On the calendar of any of these staff members; `me` is the caller.
+	OwnerStaffID *StaffIDOrMeList `form:"owner_staff_id,omitempty" json:"owner_staff_id,omitempty"`
+
+	// AttendeeStaffID Attended by any of these staff members; `me` is the caller.
+	AttendeeStaffID *StaffIDOrMeList `form:"attendee_staff_id,omitempty" json:"attendee_staff_id,omitempty"`
+
+	// MatterID Of any of these matters.
+	MatterID *UUIDList `form:"matter_id,omitempty" json:"matter_id,omitempty"`
+
+	// StartsFrom Starting at this instant or later.
+	StartsFrom *Instant `form:"starts_from,omitempty" json:"starts_from,omitempty"`
+
+	// StartsTo Starting before this instant.
+	StartsTo *Instant `form:"starts_to,omitempty" json:"starts_to,omitempty"`
+
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
+	Q *Search `form:"q,omitempty" json:"q,omitempty"`
+
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
+	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// CreateCalendarEventParams defines parameters for CreateCalendarEvent.
+type CreateCalendarEventParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateCalendarEventParams defines parameters for UpdateCalendarEvent.
+type UpdateCalendarEventParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ReplaceIntakeTemplateParams defines parameters for ReplaceIntakeTemplate.
 type ReplaceIntakeTemplateParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
@@ -2021,8 +2838,88 @@ type ManageAssignmentsParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. Other preferences are ignored.
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListMattersParams defines parameters for ListMatters.
+type ListMattersParams struct {
+	// Status In any of these states.
+	Status *MatterStatusList `form:"status,omitempty" json:"status,omitempty"`
+
+	// Visibility With any of these visibilities.
+	Visibility *MatterVisibilityList `form:"visibility,omitempty" json:"visibility,omitempty"`
+
+	// ResponsibleStaffID In the hands of any of these staff members; `me` is the caller.
+	ResponsibleStaffID *StaffIDOrMeList `form:"responsible_staff_id,omitempty" json:"responsible_staff_id,omitempty"`
+
+	// ClientID Of any of these clients.
+	ClientID *UUIDList `form:"client_id,omitempty" json:"client_id,omitempty"`
+
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
+	Q *Search `form:"q,omitempty" json:"q,omitempty"`
+
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
+	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// CreateMatterParams defines parameters for CreateMatter.
+type CreateMatterParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateMatterParams defines parameters for UpdateMatter.
+type UpdateMatterParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ReplaceNotificationSettingsParams defines parameters for ReplaceNotificationSettings.
+type ReplaceNotificationSettingsParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListNotificationsParams defines parameters for ListNotifications.
+type ListNotificationsParams struct {
+	// Unread Unread (true) or read (false).
+	Unread *bool `form:"unread,omitempty" json:"unread,omitempty"`
+
+	// Kind Of any of these kinds.
+	Kind *NotificationKindList `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// MarkNotificationsReadParams defines parameters for MarkNotificationsRead.
+type MarkNotificationsReadParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StreamNotificationsParams defines parameters for StreamNotifications.
+type StreamNotificationsParams struct {
+	// LastEventID The `id` of the last event that was received: the stream goes on after it.
+	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // ListPeopleParams defines parameters for ListPeople.
@@ -2045,7 +2942,8 @@ type ListPeopleParams struct {
 	// SelectionID In this saved selection.
 	SelectionID *UUID `form:"selection_id,omitempty" json:"selection_id,omitempty"`
 
-	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
 	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
@@ -2061,6 +2959,16 @@ type ListPeopleParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// ReassignWorkParams defines parameters for ReassignWork.
+type ReassignWorkParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
 // CreateReferralParams defines parameters for CreateReferral.
 type CreateReferralParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
@@ -2072,7 +2980,8 @@ type RemoveStaffParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. Other preferences are ignored.
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
@@ -2097,6 +3006,18 @@ type ListRunsParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// GetRunParams defines parameters for GetRun.
+type GetRunParams struct {
+	// Prefer `wait=10` (RFC 7240) waits up to ten seconds, at most 60, for the end of the run. Other preferences are ignored.
+	Prefer *PreferWait `json:"Prefer,omitempty"`
+}
+
+// CancelRunParams defines parameters for CancelRun.
+type CancelRunParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListRunItemsParams defines parameters for ListRunItems.
 type ListRunItemsParams struct {
 	// Kind Of any of these kinds.
@@ -2113,6 +3034,16 @@ type ListRunItemsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// UndoRunParams defines parameters for UndoRun.
+type UndoRunParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // CreateSelectionParams defines parameters for CreateSelection.
@@ -2132,7 +3063,8 @@ type ListStaffParams struct {
 	// Permission With any of these permissions. Administrators have them all.
 	Permission *PermissionList `form:"permission,omitempty" json:"permission,omitempty"`
 
-	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
 	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
@@ -2152,6 +3084,37 @@ type ListStaffParams struct {
 type CreateStaffParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListStaffGroupsParams defines parameters for ListStaffGroups.
+type ListStaffGroupsParams struct {
+	// MemberID With any of these members; `me` is the caller.
+	MemberID *StaffIDOrMeList `form:"member_id,omitempty" json:"member_id,omitempty"`
+
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
+	Q *Search `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// CreateStaffGroupParams defines parameters for CreateStaffGroup.
+type CreateStaffGroupParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateStaffGroupParams defines parameters for UpdateStaffGroup.
+type UpdateStaffGroupParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateStaffParams defines parameters for UpdateStaff.
@@ -2210,7 +3173,8 @@ type ListTasksParams struct {
 	// PastDue Active and due before today in the organization's time zone (true), or not (false).
 	PastDue *bool `form:"past_due,omitempty" json:"past_due,omitempty"`
 
-	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
 	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
@@ -2249,14 +3213,41 @@ type AssignStaffJSONRequestBody = AssignStaffRequest
 // GetAssignmentSummaryJSONRequestBody defines body for GetAssignmentSummary for application/json ContentType.
 type GetAssignmentSummaryJSONRequestBody = AssignmentSummaryRequest
 
+// CreateCalendarEventJSONRequestBody defines body for CreateCalendarEvent for application/json ContentType.
+type CreateCalendarEventJSONRequestBody = CalendarEventCreate
+
+// UpsertCalendarEventByExternalIDJSONRequestBody defines body for UpsertCalendarEventByExternalID for application/json ContentType.
+type UpsertCalendarEventByExternalIDJSONRequestBody = CalendarEventUpsert
+
+// UpdateCalendarEventJSONRequestBody defines body for UpdateCalendarEvent for application/json ContentType.
+type UpdateCalendarEventJSONRequestBody = CalendarEventUpdate
+
 // ReplaceIntakeTemplateJSONRequestBody defines body for ReplaceIntakeTemplate for application/json ContentType.
 type ReplaceIntakeTemplateJSONRequestBody = IntakeTemplateReplace
 
 // ManageAssignmentsJSONRequestBody defines body for ManageAssignments for application/json ContentType.
 type ManageAssignmentsJSONRequestBody = ManageAssignmentsRequest
 
+// CreateMatterJSONRequestBody defines body for CreateMatter for application/json ContentType.
+type CreateMatterJSONRequestBody = MatterCreate
+
+// UpsertMatterByExternalIDJSONRequestBody defines body for UpsertMatterByExternalID for application/json ContentType.
+type UpsertMatterByExternalIDJSONRequestBody = MatterUpsert
+
+// UpdateMatterJSONRequestBody defines body for UpdateMatter for application/json ContentType.
+type UpdateMatterJSONRequestBody = MatterUpdate
+
+// ReplaceNotificationSettingsJSONRequestBody defines body for ReplaceNotificationSettings for application/json ContentType.
+type ReplaceNotificationSettingsJSONRequestBody = NotificationSettingsReplace
+
+// MarkNotificationsReadJSONRequestBody defines body for MarkNotificationsRead for application/json ContentType.
+type MarkNotificationsReadJSONRequestBody = NotificationsMarkRead
+
 // UpsertPersonByExternalIDJSONRequestBody defines body for UpsertPersonByExternalID for application/json ContentType.
 type UpsertPersonByExternalIDJSONRequestBody = PersonUpsert
+
+// ReassignWorkJSONRequestBody defines body for ReassignWork for application/json ContentType.
+type ReassignWorkJSONRequestBody = ReassignWorkRequest
 
 // CreateReferralJSONRequestBody defines body for CreateReferral for application/json ContentType.
 type CreateReferralJSONRequestBody = ReferralCreate
@@ -2266,11 +3257,23 @@ type CreateReferralJSONRequestBody = ReferralCreate
 // Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 type RemoveStaffJSONRequestBody = RemoveStaffRequest
 
+// CancelRunJSONRequestBody defines body for CancelRun for application/json ContentType.
+type CancelRunJSONRequestBody = RunCancelRequest
+
+// UndoRunJSONRequestBody defines body for UndoRun for application/json ContentType.
+type UndoRunJSONRequestBody = RunUndoRequest
+
 // CreateSelectionJSONRequestBody defines body for CreateSelection for application/json ContentType.
 type CreateSelectionJSONRequestBody = SelectionCreate
 
 // CreateStaffJSONRequestBody defines body for CreateStaff for application/json ContentType.
 type CreateStaffJSONRequestBody = StaffCreate
+
+// CreateStaffGroupJSONRequestBody defines body for CreateStaffGroup for application/json ContentType.
+type CreateStaffGroupJSONRequestBody = StaffGroupCreate
+
+// UpdateStaffGroupJSONRequestBody defines body for UpdateStaffGroup for application/json ContentType.
+type UpdateStaffGroupJSONRequestBody = StaffGroupUpdate
 
 // UpsertStaffByExternalIDJSONRequestBody defines body for UpsertStaffByExternalID for application/json ContentType.
 type UpsertStaffByExternalIDJSONRequestBody = StaffUpsert

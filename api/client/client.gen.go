@@ -94,6 +94,87 @@ func (e FilterSelectionType) Valid() bool {
 	}
 }
 
+// Defines values for HandoverTaskPolicy.
+const (
+	HandoverTaskPolicyKeep     HandoverTaskPolicy = "keep"
+	HandoverTaskPolicyReassign HandoverTaskPolicy = "reassign"
+)
+
+// Valid indicates whether the value is a known member of the HandoverTaskPolicy enum.
+func (e HandoverTaskPolicy) Valid() bool {
+	switch e {
+	case HandoverTaskPolicyKeep:
+		return true
+	case HandoverTaskPolicyReassign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatterStatus.
+const (
+	MatterStatusClosed  MatterStatus = "closed"
+	MatterStatusOpen    MatterStatus = "open"
+	MatterStatusPending MatterStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the MatterStatus enum.
+func (e MatterStatus) Valid() bool {
+	switch e {
+	case MatterStatusClosed:
+		return true
+	case MatterStatusOpen:
+		return true
+	case MatterStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatterVisibility.
+const (
+	MatterVisibilityEveryone MatterVisibility = "everyone"
+	MatterVisibilityGroups   MatterVisibility = "groups"
+	MatterVisibilityPrivate  MatterVisibility = "private"
+)
+
+// Valid indicates whether the value is a known member of the MatterVisibility enum.
+func (e MatterVisibility) Valid() bool {
+	switch e {
+	case MatterVisibilityEveryone:
+		return true
+	case MatterVisibilityGroups:
+		return true
+	case MatterVisibilityPrivate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NotificationKind.
+const (
+	NotificationKindRunFailed      NotificationKind = "run_failed"
+	NotificationKindWorkHandedOver NotificationKind = "work_handed_over"
+	NotificationKindWorkReceived   NotificationKind = "work_received"
+)
+
+// Valid indicates whether the value is a known member of the NotificationKind enum.
+func (e NotificationKind) Valid() bool {
+	switch e {
+	case NotificationKindRunFailed:
+		return true
+	case NotificationKindWorkHandedOver:
+		return true
+	case NotificationKindWorkReceived:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OlderTaskPolicy.
 const (
 	OlderTaskPolicyLeave    OlderTaskPolicy = "leave"
@@ -475,6 +556,27 @@ func (e WhenNoStaffRemain) Valid() bool {
 	}
 }
 
+// Defines values for WorkDistribution.
+const (
+	WorkDistributionEach        WorkDistribution = "each"
+	WorkDistributionLeastLoaded WorkDistribution = "least_loaded"
+	WorkDistributionRoundRobin  WorkDistribution = "round_robin"
+)
+
+// Valid indicates whether the value is a known member of the WorkDistribution enum.
+func (e WorkDistribution) Valid() bool {
+	switch e {
+	case WorkDistributionEach:
+		return true
+	case WorkDistributionLeastLoaded:
+		return true
+	case WorkDistributionRoundRobin:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor A staff member, in short, who did something.
 type Actor struct {
 	// ID A UUID. Those that the service gives are of version 7.
@@ -642,6 +744,9 @@ type AssignmentSummaryRequest struct {
 	Selection Selection `json:"selection"`
 }
 
+// AttendeeIDList The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+type AttendeeIDList = []StaffIDOrMe
+
 // AuditEvent One change to one thing.
 type AuditEvent struct {
 	// Action What was done. For changes of a run its kind, such as `manage_assignments`.
@@ -676,7 +781,7 @@ type AuditEvent struct {
 	// Example: 01900000-0000-7000-8000-000000001001
 	SubjectID UUID `json:"subject_id"`
 
-	// SubjectKind What it was done to, such as `person`, `task`, `staff`, `api_token`, `intake_template`.
+	// SubjectKind What it was done to, such as `person`, `task`, `matter`, `calendar_event`, `staff`, `staff_group`, `api_token`, `intake_template`.
 	SubjectKind string `json:"subject_kind"`
 }
 
@@ -693,6 +798,127 @@ type AuditEventPage struct {
 
 // AuditState The fields of the thing that the change touched.
 type AuditState map[string]interface{}
+
+// CalendarEvent An event on the calendar of one staff member, its owner.
+type CalendarEvent struct {
+	// Attendees Those who attend it, in the order of their ids.
+	Attendees []StaffRef `json:"attendees"`
+	CreatedAt time.Time  `json:"created_at"`
+	EndsAt    time.Time  `json:"ends_at"`
+
+	// ExternalID The id in another system. Null when there is none.
+	ExternalID nullable.Nullable[string] `json:"external_id"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// MatterID Null when the event does not belong to a matter.
+	MatterID nullable.Nullable[openapi_types.UUID] `json:"matter_id"`
+
+	// Owner On whose calendar it is.
+	Owner     StaffRef  `json:"owner"`
+	StartsAt  time.Time `json:"starts_at"`
+	Title     string    `json:"title"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// CalendarEventCreate defines model for CalendarEventCreate.
+type CalendarEventCreate struct {
+	// AttendeeStaffIds The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+	AttendeeStaffIds *AttendeeIDList `json:"attendee_staff_ids,omitempty"`
+
+	// EndsAt Not before `starts_at`.
+	EndsAt Instant `json:"ends_at"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// OwnerStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	OwnerStaffID StaffIDOrMe `json:"owner_staff_id"`
+
+	// StartsAt A moment, RFC 3339.
+	//
+	// Example: 2026-03-31T09:30:00Z
+	StartsAt Instant `json:"starts_at"`
+
+	// Title What the event is, in a line. Not blank.
+	Title EventTitle `json:"title"`
+}
+
+// CalendarEventPage A page of calendar events.
+type CalendarEventPage struct {
+	Items []CalendarEvent `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+}
+
+// CalendarEventUpdate defines model for CalendarEventUpdate.
+type CalendarEventUpdate struct {
+	// AttendeeStaffIds The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+	AttendeeStaffIds *AttendeeIDList `json:"attendee_staff_ids,omitempty"`
+
+	// EndsAt Not before `starts_at`.
+	EndsAt *Instant `json:"ends_at,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// OwnerStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	OwnerStaffID *StaffIDOrMe `json:"owner_staff_id,omitempty"`
+
+	// StartsAt A moment, RFC 3339.
+	//
+	// Example: 2026-03-31T09:30:00Z
+	StartsAt *Instant `json:"starts_at,omitempty"`
+
+	// Title What the event is, in a line. Not blank.
+	Title *EventTitle `json:"title,omitempty"`
+}
+
+// CalendarEventUpsert An event as another system knows it. Optional fields that are absent stay as they are.
+type CalendarEventUpsert struct {
+	// AttendeeStaffIds The whole list of those who attend; `me` is the caller. Naming one twice does no harm.
+	AttendeeStaffIds *AttendeeIDList `json:"attendee_staff_ids,omitempty"`
+
+	// EndsAt Not before `starts_at`.
+	EndsAt Instant `json:"ends_at"`
+
+	// MatterID A UUID, or null for none.
+	MatterID nullable.Nullable[NullableUUID] `json:"matter_id,omitempty"`
+
+	// OwnerStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	OwnerStaffID StaffIDOrMe `json:"owner_staff_id"`
+
+	// StartsAt A moment, RFC 3339.
+	//
+	// Example: 2026-03-31T09:30:00Z
+	StartsAt Instant `json:"starts_at"`
+
+	// Title What the event is, in a line. Not blank.
+	Title EventTitle `json:"title"`
+}
 
 // CivilDate A day of the calendar, `YYYY-MM-DD`.
 //
@@ -745,6 +971,22 @@ type DryRun = bool
 // Example: maya.petrov@mail.example
 type Email = string
 
+// EventHandover Hands the upcoming events of matters over.
+type EventHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
+}
+
+// EventTitle What the event is, in a line. Not blank.
+type EventTitle = string
+
 // ExternalKey The id that something has in another system. Unique among its kind.
 //
 // Example: crm-20931
@@ -765,6 +1007,16 @@ type FilterSelection struct {
 
 // FilterSelectionType defines model for FilterSelectionType.
 type FilterSelectionType string
+
+// GroupIDList The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+// Naming one twice does no harm.
+type GroupIDList = []UUID
+
+// HandoverTaskPolicy What becomes of the leaver's place on the active tasks of the people who are handed over.
+//
+// - `reassign`: it goes to the person's new staff.
+// - `keep`: nothing.
+type HandoverTaskPolicy string
 
 // Health The process is alive.
 type Health struct {
@@ -847,6 +1099,181 @@ type ManageAssignmentsRequest struct {
 	Selection Selection `json:"selection"`
 }
 
+// Matter A legal case, for which one staff member is responsible.
+type Matter struct {
+	// ClientID The client whose matter it is. Null when there is none.
+	ClientID  nullable.Nullable[openapi_types.UUID] `json:"client_id"`
+	CreatedAt time.Time                             `json:"created_at"`
+
+	// Description May be empty.
+	Description string `json:"description"`
+
+	// ExternalID The id in another system. Null when there is none.
+	ExternalID nullable.Nullable[string] `json:"external_id"`
+
+	// GroupIds The groups whose members see the matter, in the order of their ids. Empty unless the visibility is `groups`.
+	GroupIds []UUID `json:"group_ids"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Number The number that people know the matter by.
+	Number string `json:"number"`
+
+	// ResponsibleStaff A staff member, in short.
+	ResponsibleStaff StaffRef `json:"responsible_staff"`
+
+	// Status `open`, `pending` or `closed`.
+	Status    string    `json:"status"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Visibility `everyone`, `groups` or `private`.
+	Visibility string `json:"visibility"`
+}
+
+// MatterCreate defines model for MatterCreate.
+type MatterCreate struct {
+	// ClientID A UUID, or null for none.
+	ClientID nullable.Nullable[NullableUUID] `json:"client_id,omitempty"`
+
+	// Description What the matter is about. May be empty.
+	Description *MatterDescription `json:"description,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// GroupIds The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+	// Naming one twice does no harm.
+	GroupIds *GroupIDList `json:"group_ids,omitempty"`
+
+	// Number The number that people know the matter by. Not blank.
+	Number MatterNumber `json:"number"`
+
+	// ResponsibleStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	ResponsibleStaffID StaffIDOrMe `json:"responsible_staff_id"`
+
+	// Status `open` when absent.
+	Status *MatterStatus `json:"status,omitempty"`
+
+	// Visibility `everyone` when absent.
+	Visibility *MatterVisibility `json:"visibility,omitempty"`
+}
+
+// MatterDescription What the matter is about. May be empty.
+type MatterDescription = string
+
+// MatterHandover Hands the matters over.
+type MatterHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
+}
+
+// MatterNumber The number that people know the matter by. Not blank.
+type MatterNumber = string
+
+// MatterPage A page of matters.
+type MatterPage struct {
+	Items []Matter `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+}
+
+// MatterStatus Whether there is still work on the matter, which there is while it is `open` or `pending`.
+type MatterStatus string
+
+// MatterStatusList Any of these states.
+type MatterStatusList = []MatterStatus
+
+// MatterUpdate defines model for MatterUpdate.
+type MatterUpdate struct {
+	// ClientID A UUID, or null for none.
+	ClientID nullable.Nullable[NullableUUID] `json:"client_id,omitempty"`
+
+	// Description What the matter is about. May be empty.
+	Description *MatterDescription `json:"description,omitempty"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// GroupIds The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+	// Naming one twice does no harm.
+	GroupIds *GroupIDList `json:"group_ids,omitempty"`
+
+	// Number The number that people know the matter by. Not blank.
+	Number *MatterNumber `json:"number,omitempty"`
+
+	// ResponsibleStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	ResponsibleStaffID *StaffIDOrMe `json:"responsible_staff_id,omitempty"`
+
+	// Status Whether there is still work on the matter, which there is while it is `open` or `pending`.
+	Status *MatterStatus `json:"status,omitempty"`
+
+	// Visibility Who sees the matter, its tasks and its events.
+	//
+	// - `everyone`: all staff.
+	// - `groups`: the one who is responsible, and the members of its groups.
+	// - `private`: the one who is responsible alone, not even administrators.
+	Visibility *MatterVisibility `json:"visibility,omitempty"`
+}
+
+// MatterUpsert A matter as another system knows it. Optional fields that are absent stay as they are.
+type MatterUpsert struct {
+	// ClientID A UUID, or null for none.
+	ClientID nullable.Nullable[NullableUUID] `json:"client_id,omitempty"`
+
+	// Description What the matter is about. May be empty.
+	Description *MatterDescription `json:"description,omitempty"`
+
+	// GroupIds The whole list of groups whose members see the matter: at least one with the visibility `groups`, none with another.
+	// Naming one twice does no harm.
+	GroupIds *GroupIDList `json:"group_ids,omitempty"`
+
+	// Number The number that people know the matter by. Not blank.
+	Number MatterNumber `json:"number"`
+
+	// ResponsibleStaffID The id of a staff member, or `me` for the caller.
+	//
+	// Example: me
+	ResponsibleStaffID StaffIDOrMe `json:"responsible_staff_id"`
+
+	// Status A new matter is `open` unless this says otherwise.
+	Status *MatterStatus `json:"status,omitempty"`
+
+	// Visibility A new matter is for `everyone` unless this says otherwise.
+	Visibility *MatterVisibility `json:"visibility,omitempty"`
+}
+
+// MatterVisibility Who sees the matter, its tasks and its events.
+//
+// - `everyone`: all staff.
+// - `groups`: the one who is responsible, and the members of its groups.
+// - `private`: the one who is responsible alone, not even administrators.
+type MatterVisibility string
+
+// MatterVisibilityList Any of these visibilities.
+type MatterVisibilityList = []MatterVisibility
+
 // Me The caller.
 type Me struct {
 	// Organization The tenant. Nothing is visible or reachable across organizations.
@@ -862,11 +1289,139 @@ type Me struct {
 	Token nullable.Nullable[CurrentToken] `json:"token"`
 }
 
+// MemberIDList The whole list of members; `me` is the caller. Naming one twice does no harm.
+type MemberIDList = []StaffIDOrMe
+
 // Name A name. Not blank.
 type Name = string
 
 // NextCursor The `cursor` of the next page. Null on the last one.
 type NextCursor = string
+
+// Notification Something that a staff member is told.
+type Notification struct {
+	// Actor Who asked for the run. Null when nobody did.
+	Actor     nullable.Nullable[Actor] `json:"actor"`
+	CreatedAt time.Time                `json:"created_at"`
+
+	// From Whose work it was. Null when it was not that of one staff member.
+	From nullable.Nullable[Actor] `json:"from"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Items What is due next, first; at most 20, and only what the receiver sees now.
+	Items []NotificationItem `json:"items"`
+
+	// Kind - `work_received`: a run gave work to the receiver.
+	// - `work_handed_over`: a run gave work of the receiver to others.
+	// - `run_failed`: a run that the receiver asked for, to be done later, could not be done.
+	Kind string `json:"kind"`
+
+	// Links Paths of this service. The lists are those of the receiver's own work.
+	Links NotificationLinks `json:"links"`
+
+	// ReadAt Null while it is unread.
+	ReadAt nullable.Nullable[time.Time] `json:"read_at"`
+
+	// RunID Null when it is not about a run.
+	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
+
+	// Work How much work it is about.
+	Work NotificationWork `json:"work"`
+}
+
+// NotificationIDList Notifications of the caller.
+type NotificationIDList = []UUID
+
+// NotificationItem One thing that went over.
+type NotificationItem struct {
+	// DueOn When the task is due. Null when it has no due date, and for anything else.
+	DueOn nullable.Nullable[openapi_types.Date] `json:"due_on"`
+
+	// ItemID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ItemID UUID `json:"item_id"`
+
+	// Kind `person`, `task`, `matter` or `calendar_event`.
+	Kind string `json:"kind"`
+
+	// Label The name of the person, the title of the task or event, or the number and description of the matter.
+	Label string `json:"label"`
+
+	// StartsAt When the event begins. Null for anything else.
+	StartsAt nullable.Nullable[time.Time] `json:"starts_at"`
+}
+
+// NotificationKind What a notification tells of.
+type NotificationKind string
+
+// NotificationKindList Any of these kinds.
+type NotificationKindList = []NotificationKind
+
+// NotificationLinks Paths of this service. The lists are those of the receiver's own work.
+type NotificationLinks struct {
+	Events  string `json:"events"`
+	Matters string `json:"matters"`
+	People  string `json:"people"`
+	Self    string `json:"self"`
+	Tasks   string `json:"tasks"`
+}
+
+// NotificationPage A page of notifications.
+type NotificationPage struct {
+	Items []Notification `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+
+	// UnreadCount How many of all that the caller has are unread.
+	UnreadCount int `json:"unread_count"`
+}
+
+// NotificationSettings How a staff member is notified.
+type NotificationSettings struct {
+	// Email Whether notifications are sent by email too.
+	Email bool `json:"email"`
+}
+
+// NotificationSettingsReplace defines model for NotificationSettingsReplace.
+type NotificationSettingsReplace struct {
+	// Email Whether notifications are to be sent by email too.
+	Email bool `json:"email"`
+}
+
+// NotificationWork How much work it is about.
+type NotificationWork struct {
+	Events  int `json:"events"`
+	Matters int `json:"matters"`
+	People  int `json:"people"`
+	Tasks   int `json:"tasks"`
+}
+
+// NotificationsMarkRead Which notifications. Exactly one of `notification_ids` and `all` (true) is given.
+type NotificationsMarkRead struct {
+	// All All that the caller has.
+	All *bool `json:"all,omitempty"`
+
+	// NotificationIds These. Naming one twice does no harm.
+	NotificationIds *NotificationIDList `json:"notification_ids,omitempty"`
+}
+
+// NotificationsMarked What marking as read came to.
+type NotificationsMarked struct {
+	// Marked How many were unread until now.
+	Marked int `json:"marked"`
+
+	// UnreadCount How many are unread still.
+	UnreadCount int `json:"unread_count"`
+}
 
 // NullableCivilDate A day of the calendar, `YYYY-MM-DD`, or null for none.
 //
@@ -882,6 +1437,11 @@ type NullableEmail = string
 //
 // Example: crm-20931
 type NullableExternalKey = string
+
+// NullableInstant A moment, RFC 3339, or null for none.
+//
+// Example: 2026-03-31T09:30:00Z
+type NullableInstant = time.Time
 
 // NullableUUID A UUID, or null for none.
 type NullableUUID = openapi_types.UUID
@@ -909,6 +1469,28 @@ type PeopleCounts struct {
 	Clients   int `json:"clients"`
 	Referrals int `json:"referrals"`
 	Total     int `json:"total"`
+}
+
+// PeopleHandover Hands clients and referrals over, and their tasks.
+type PeopleHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// Kinds Of these kinds only. Both when absent.
+	Kinds *PersonKindList `json:"kinds,omitempty"`
+
+	// Tasks What becomes of the leaver's place on the active tasks of the people who are handed over.
+	//
+	// - `reassign`: it goes to the person's new staff.
+	// - `keep`: nothing.
+	Tasks *HandoverTaskPolicy `json:"tasks,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
 }
 
 // PeopleSelection These people. An id that does not exist is refused by its name.
@@ -1098,6 +1680,41 @@ type Readiness struct {
 // Reason Why, kept in the run and in the audit trail. Null for none.
 type Reason = string
 
+// ReassignWorkRequest Whose work goes to whom. At least one of the four parts is named; null is the same as leaving it out.
+type ReassignWorkRequest struct {
+	// DryRun Only tell what would be done.
+	DryRun *DryRun `json:"dry_run,omitempty"`
+
+	// Events Hands the upcoming events of matters over.
+	Events nullable.Nullable[EventHandover] `json:"events,omitempty"`
+
+	// ExpectedRevision The `revision` of the summary that the decision rests on. With a stale one nothing is done. Null for none.
+	//
+	// Example: 7f8b3c0e5a914d26b1d2c7a90e6f5384
+	ExpectedRevision nullable.Nullable[Revision] `json:"expected_revision,omitempty"`
+
+	// FromStaffID Who hands over, active or deactivated.
+	FromStaffID StaffIDOrMe `json:"from_staff_id"`
+
+	// Matters Hands the matters over.
+	Matters nullable.Nullable[MatterHandover] `json:"matters,omitempty"`
+
+	// People Hands clients and referrals over, and their tasks.
+	People nullable.Nullable[PeopleHandover] `json:"people,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
+
+	// ReturnAt When what was handed over goes back. When absent or null, never. After `run_at`.
+	ReturnAt nullable.Nullable[NullableInstant] `json:"return_at,omitempty"`
+
+	// RunAt When to do it. Now when absent or null; a moment to come schedules it. With `dry_run` the plan is that of now.
+	RunAt nullable.Nullable[NullableInstant] `json:"run_at,omitempty"`
+
+	// Tasks Hands the tasks of matters over.
+	Tasks nullable.Nullable[TaskHandover] `json:"tasks,omitempty"`
+}
+
 // ReferralCreate defines model for ReferralCreate.
 type ReferralCreate struct {
 	// Email One address, without a display name, or null for none.
@@ -1224,8 +1841,17 @@ type Run struct {
 	// RequestedBy A staff member, in short.
 	RequestedBy StaffRef `json:"requested_by"`
 
+	// ReturnAt When what it hands over goes back. Null when that stays where it is.
+	ReturnAt nullable.Nullable[time.Time] `json:"return_at"`
+
+	// Reverts The run that this one undoes, or whose loan it returns. Null for any other.
+	Reverts nullable.Nullable[openapi_types.UUID] `json:"reverts"`
+
 	// Revision That of the facts before the change. Null until they have been read.
 	Revision nullable.Nullable[string] `json:"revision"`
+
+	// ScheduledFor When it is to run. Null unless it was set for later.
+	ScheduledFor nullable.Nullable[time.Time] `json:"scheduled_for"`
 
 	// StartedAt Null until the work begins.
 	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
@@ -1238,6 +1864,15 @@ type Run struct {
 
 	// Undo Null for a preview.
 	Undo nullable.Nullable[RunUndo] `json:"undo"`
+}
+
+// RunCancelRequest May be empty.
+type RunCancelRequest struct {
+	// DryRun Only tell what would be done.
+	DryRun *DryRun `json:"dry_run,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
 }
 
 // RunError The problem that the change would have been answered with, had it been done within the request.
@@ -1272,7 +1907,7 @@ type RunItem struct {
 	// Kind `person`, `task`, `matter` or `calendar_event`.
 	Kind string `json:"kind"`
 
-	// Label The name of the person, or the title of the task.
+	// Label The name of the person, the title of the task or event, or the number and description of the matter.
 	Label string `json:"label"`
 
 	// Outcome `changed`, `unchanged`, `created` or `left_alone`.
@@ -1286,6 +1921,13 @@ type RunItem struct {
 	// - `intake_already_created`: no intake tasks, because the person has them.
 	// - `intake_had_staff`: no intake tasks, because the person had staff before.
 	// - `intake_template_empty`: no intake tasks, because the template has none.
+	// - `attendee_only`: left alone, because the leaver only attends the event.
+	// - `no_matter`: left alone, because it belongs to no matter.
+	// - `closed_matter`: left alone, because its matter is closed.
+	// - `past_due`: left alone, because it was due before the day of the run.
+	// - `changed_since`: left alone by an undo or a return, because it is not as the run left it.
+	// - `no_longer_active`: left alone by an undo or a return, because it is over: completed, cancelled, closed or past.
+	// - `intake_cancelled`: cancelled by an undo, because nobody had touched it.
 	Reason nullable.Nullable[string] `json:"reason"`
 }
 
@@ -1312,7 +1954,7 @@ type RunItemPage struct {
 	Total *Total `json:"total,omitempty"`
 }
 
-// RunItemStaff Who was on the item.
+// RunItemStaff Who was on the item. Of a matter it is the one who is responsible, of an event its owner.
 type RunItemStaff struct {
 	// StaffIds In the order of the ids.
 	StaffIds []UUID `json:"staff_ids"`
@@ -1324,9 +1966,14 @@ type RunKind string
 // RunKindList Any of these kinds.
 type RunKindList = []RunKind
 
-// RunLeftAlone How many items were left alone, by reason.
+// RunLeftAlone How many items were left alone, by reason. Those of a run are in its items, with the same reasons.
 type RunLeftAlone struct {
-	PastDue int `json:"past_due"`
+	AttendeeOnly   int `json:"attendee_only"`
+	ChangedSince   int `json:"changed_since"`
+	ClosedMatter   int `json:"closed_matter"`
+	NoLongerActive int `json:"no_longer_active"`
+	NoMatter       int `json:"no_matter"`
+	PastDue        int `json:"past_due"`
 }
 
 // RunLinks Paths of this service.
@@ -1380,11 +2027,14 @@ type RunTotals struct {
 	AssignmentsRemoved int `json:"assignments_removed"`
 	EventsMoved        int `json:"events_moved"`
 
-	// LeftAlone How many items were left alone, by reason.
+	// LeftAlone How many items were left alone, by reason. Those of a run are in its items, with the same reasons.
 	LeftAlone       RunLeftAlone `json:"left_alone"`
 	MattersMoved    int          `json:"matters_moved"`
 	PeopleChanged   int          `json:"people_changed"`
 	PeopleUnchanged int          `json:"people_unchanged"`
+
+	// TasksCancelled Intake tasks that an undo took back.
+	TasksCancelled int `json:"tasks_cancelled"`
 
 	// TasksChanged The tasks whose set of assignees changed.
 	TasksChanged int `json:"tasks_changed"`
@@ -1399,13 +2049,23 @@ type RunTotals struct {
 
 // RunUndo Whether the run can be undone.
 type RunUndo struct {
+	// Available Whether it can be undone now.
 	Available bool `json:"available"`
 
-	// UndoneBy The run that undid this one. Null when none did.
+	// UndoneBy The run that undid this one, or returned what it had lent. Null when none did.
 	UndoneBy nullable.Nullable[openapi_types.UUID] `json:"undone_by"`
 
-	// Until Null when it cannot be undone.
+	// Until Until when it can be undone, or could have been. Null for a run that cannot be undone at all.
 	Until nullable.Nullable[time.Time] `json:"until"`
+}
+
+// RunUndoRequest May be empty.
+type RunUndoRequest struct {
+	// DryRun Only tell what would be done.
+	DryRun *DryRun `json:"dry_run,omitempty"`
+
+	// Reason Why, kept in the run and in the audit trail. Null for none.
+	Reason nullable.Nullable[Reason] `json:"reason,omitempty"`
 }
 
 // SavedSelection The people of a saved selection, or of a summary.
@@ -1498,6 +2158,50 @@ type StaffDeactivation struct {
 
 	// Workload The work that a staff member holds.
 	Workload Workload `json:"workload"`
+}
+
+// StaffGroup Staff who see certain matters together.
+type StaffGroup struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// MemberIds In the order of the ids.
+	MemberIds []UUID    `json:"member_ids"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// StaffGroupCreate defines model for StaffGroupCreate.
+type StaffGroupCreate struct {
+	// MemberIds The whole list of members; `me` is the caller. Naming one twice does no harm.
+	MemberIds *MemberIDList `json:"member_ids,omitempty"`
+
+	// Name Unique among the groups, in any case.
+	Name Name `json:"name"`
+}
+
+// StaffGroupPage A page of staff groups.
+type StaffGroupPage struct {
+	Items []StaffGroup `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+
+	// Total How many match in all. Present with `include_total=true` only.
+	Total *Total `json:"total,omitempty"`
+}
+
+// StaffGroupUpdate defines model for StaffGroupUpdate.
+type StaffGroupUpdate struct {
+	// MemberIds The whole list of members; `me` is the caller. Naming one twice does no harm.
+	MemberIds *MemberIDList `json:"member_ids,omitempty"`
+
+	// Name A name. Not blank.
+	Name *Name `json:"name,omitempty"`
 }
 
 // StaffIDList Staff members; `me` is the caller. Naming one twice does no harm.
@@ -1615,6 +2319,9 @@ type StoredSelection struct {
 	People PeopleCounts `json:"people"`
 }
 
+// SuccessorIDList Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+type SuccessorIDList = []StaffIDOrMe
+
 // SummaryStaff What a staff member has to do with the selected people.
 type SummaryStaff struct {
 	// ActiveTasks The active tasks of the selected people with staff that they hold.
@@ -1695,6 +2402,22 @@ type TaskCreate struct {
 
 // TaskDetails What is to be done, in full. May be empty.
 type TaskDetails = string
+
+// TaskHandover Hands the tasks of matters over.
+type TaskHandover struct {
+	// Distribution How several successors share the work. It may be left out where there is one.
+	//
+	// - `round_robin`: in turn.
+	// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+	// - `each`: all of them get all of it; for tasks and people only.
+	Distribution *WorkDistribution `json:"distribution,omitempty"`
+
+	// IncludePastDue Hand over those that are past due too.
+	IncludePastDue *bool `json:"include_past_due,omitempty"`
+
+	// ToStaffIds Those who take over, in the order in which they take turns; `me` is the caller. Naming one twice does no harm.
+	ToStaffIds SuccessorIDList `json:"to_staff_ids"`
+}
 
 // TaskPage A page of tasks.
 type TaskPage struct {
@@ -1808,6 +2531,13 @@ type Word = string
 // WordList Any of these.
 type WordList = []Word
 
+// WorkDistribution How several successors share the work. It may be left out where there is one.
+//
+// - `round_robin`: in turn.
+// - `least_loaded`: to whoever holds least at that moment, what this run gives them included.
+// - `each`: all of them get all of it; for tasks and people only.
+type WorkDistribution string
+
 // Workload The work that a staff member holds.
 type Workload struct {
 	ActiveTasks int `json:"active_tasks"`
@@ -1836,8 +2566,17 @@ type WorkloadLinks struct {
 	// ActiveTasks Lists the active tasks.
 	ActiveTasks string `json:"active_tasks"`
 
-	// HandOver Where to POST the handing over of this work.
+	// Events Lists the upcoming events.
+	Events string `json:"events"`
+
+	// HandOver Where an administrator hands this work over with one POST.
 	HandOver string `json:"hand_over"`
+
+	// HandOverPeople Where those who may manage the people hand over these, with their tasks.
+	HandOverPeople string `json:"hand_over_people"`
+
+	// Matters Lists the open and pending matters.
+	Matters string `json:"matters"`
 
 	// PastDueTasks Lists the past-due tasks.
 	PastDueTasks string `json:"past_due_tasks"`
@@ -1845,6 +2584,11 @@ type WorkloadLinks struct {
 	// People Lists the people.
 	People string `json:"people"`
 }
+
+// CalendarEventID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type CalendarEventID = UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1866,8 +2610,21 @@ type IfMatch = string
 // IncludeTotal defines model for IncludeTotal.
 type IncludeTotal = bool
 
+// LastEventID defines model for LastEventId.
+type LastEventID = int
+
 // Limit defines model for Limit.
 type Limit = int
+
+// MatterID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type MatterID = UUID
+
+// NotificationID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type NotificationID = UUID
 
 // PersonID A UUID. Those that the service gives are of version 7.
 //
@@ -1877,10 +2634,18 @@ type PersonID = UUID
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// PreferWait defines model for PreferWait.
+type PreferWait = string
+
 // RunID A UUID. Those that the service gives are of version 7.
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type RunID = UUID
+
+// ScheduledRunID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type ScheduledRunID = UUID
 
 // Search Words to look for. Each must begin a word.
 type Search = SearchText
@@ -1889,6 +2654,11 @@ type Search = SearchText
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type SelectionID = UUID
+
+// StaffGroupID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type StaffGroupID = UUID
 
 // StaffID The id of a staff member, or `me` for the caller.
 //
@@ -1976,7 +2746,8 @@ type AssignStaffParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. Other preferences are ignored.
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
@@ -2019,6 +2790,52 @@ type ListAuditEventsParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// ListCalendarEventsParams defines parameters for ListCalendarEvents.
+type ListCalendarEventsParams struct {
+	// OwnerStaffID On the calendar of any of these staff members; `me` is the caller.
+	OwnerStaffID *StaffIDOrMeList `form:"owner_staff_id,omitempty" json:"owner_staff_id,omitempty"`
+
+	// AttendeeStaffID Attended by any of these staff members; `me` is the caller.
+	AttendeeStaffID *StaffIDOrMeList `form:"attendee_staff_id,omitempty" json:"attendee_staff_id,omitempty"`
+
+	// MatterID Of any of these matters.
+	MatterID *UUIDList `form:"matter_id,omitempty" json:"matter_id,omitempty"`
+
+	// StartsFrom Starting at this instant or later.
+	StartsFrom *Instant `form:"starts_from,omitempty" json:"starts_from,omitempty"`
+
+	// StartsTo Starting before this instant.
+	StartsTo *Instant `form:"starts_to,omitempty" json:"starts_to,omitempty"`
+
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
+	Q *Search `form:"q,omitempty" json:"q,omitempty"`
+
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
+	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// CreateCalendarEventParams defines parameters for CreateCalendarEvent.
+type CreateCalendarEventParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateCalendarEventParams defines parameters for UpdateCalendarEvent.
+type UpdateCalendarEventParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ReplaceIntakeTemplateParams defines parameters for ReplaceIntakeTemplate.
 type ReplaceIntakeTemplateParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
@@ -2030,8 +2847,88 @@ type ManageAssignmentsParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. Other preferences are ignored.
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListMattersParams defines parameters for ListMatters.
+type ListMattersParams struct {
+	// Status In any of these states.
+	Status *MatterStatusList `form:"status,omitempty" json:"status,omitempty"`
+
+	// Visibility With any of these visibilities.
+	Visibility *MatterVisibilityList `form:"visibility,omitempty" json:"visibility,omitempty"`
+
+	// ResponsibleStaffID In the hands of any of these staff members; `me` is the caller.
+	ResponsibleStaffID *StaffIDOrMeList `form:"responsible_staff_id,omitempty" json:"responsible_staff_id,omitempty"`
+
+	// ClientID Of any of these clients.
+	ClientID *UUIDList `form:"client_id,omitempty" json:"client_id,omitempty"`
+
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
+	Q *Search `form:"q,omitempty" json:"q,omitempty"`
+
+	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
+	ExternalID *ExternalIDFilter `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// CreateMatterParams defines parameters for CreateMatter.
+type CreateMatterParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateMatterParams defines parameters for UpdateMatter.
+type UpdateMatterParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ReplaceNotificationSettingsParams defines parameters for ReplaceNotificationSettings.
+type ReplaceNotificationSettingsParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListNotificationsParams defines parameters for ListNotifications.
+type ListNotificationsParams struct {
+	// Unread Unread (true) or read (false).
+	Unread *bool `form:"unread,omitempty" json:"unread,omitempty"`
+
+	// Kind Of any of these kinds.
+	Kind *NotificationKindList `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// MarkNotificationsReadParams defines parameters for MarkNotificationsRead.
+type MarkNotificationsReadParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// StreamNotificationsParams defines parameters for StreamNotifications.
+type StreamNotificationsParams struct {
+	// LastEventID The `id` of the last event that was received: the stream goes on after it.
+	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // ListPeopleParams defines parameters for ListPeople.
@@ -2054,7 +2951,8 @@ type ListPeopleParams struct {
 	// SelectionID In this saved selection.
 	SelectionID *UUID `form:"selection_id,omitempty" json:"selection_id,omitempty"`
 
-	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
 	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
@@ -2070,6 +2968,16 @@ type ListPeopleParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// ReassignWorkParams defines parameters for ReassignWork.
+type ReassignWorkParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
 // CreateReferralParams defines parameters for CreateReferral.
 type CreateReferralParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
@@ -2081,7 +2989,8 @@ type RemoveStaffParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. Other preferences are ignored.
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
@@ -2106,6 +3015,18 @@ type ListRunsParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// GetRunParams defines parameters for GetRun.
+type GetRunParams struct {
+	// Prefer `wait=10` (RFC 7240) waits up to ten seconds, at most 60, for the end of the run. Other preferences are ignored.
+	Prefer *PreferWait `json:"Prefer,omitempty"`
+}
+
+// CancelRunParams defines parameters for CancelRun.
+type CancelRunParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListRunItemsParams defines parameters for ListRunItems.
 type ListRunItemsParams struct {
 	// Kind Of any of these kinds.
@@ -2122,6 +3043,16 @@ type ListRunItemsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// UndoRunParams defines parameters for UndoRun.
+type UndoRunParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `respond-async` (RFC 7240) asks for an answer at once, with 202 and a queued run. `wait=10`, with it or alone, leaves the run
+	// to a worker and waits up to ten seconds, at most 60, for its end. Other preferences are ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // CreateSelectionParams defines parameters for CreateSelection.
@@ -2141,7 +3072,8 @@ type ListStaffParams struct {
 	// Permission With any of these permissions. Administrators have them all.
 	Permission *PermissionList `form:"permission,omitempty" json:"permission,omitempty"`
 
-	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
 	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
@@ -2161,6 +3093,37 @@ type ListStaffParams struct {
 type CreateStaffParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListStaffGroupsParams defines parameters for ListStaffGroups.
+type ListStaffGroupsParams struct {
+	// MemberID With any of these members; `me` is the caller.
+	MemberID *StaffIDOrMeList `form:"member_id,omitempty" json:"member_id,omitempty"`
+
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
+	Q *Search `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit The size of a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IncludeTotal Count all that match, in `total`.
+	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+}
+
+// CreateStaffGroupParams defines parameters for CreateStaffGroup.
+type CreateStaffGroupParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateStaffGroupParams defines parameters for UpdateStaffGroup.
+type UpdateStaffGroupParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateStaffParams defines parameters for UpdateStaff.
@@ -2219,7 +3182,8 @@ type ListTasksParams struct {
 	// PastDue Active and due before today in the organization's time zone (true), or not (false).
 	PastDue *bool `form:"past_due,omitempty" json:"past_due,omitempty"`
 
-	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff) or of the title (of tasks).
+	// Q Words to look for, in any case. Each must begin a word of the name or email (of people and staff), of the name (of groups), of
+	// the title (of tasks and events), or of the number or description (of matters).
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
 
 	// ExternalID With any of these ids of the other system. A comma that belongs to an id is written `%2C`.
@@ -2258,14 +3222,41 @@ type AssignStaffJSONRequestBody = AssignStaffRequest
 // GetAssignmentSummaryJSONRequestBody defines body for GetAssignmentSummary for application/json ContentType.
 type GetAssignmentSummaryJSONRequestBody = AssignmentSummaryRequest
 
+// CreateCalendarEventJSONRequestBody defines body for CreateCalendarEvent for application/json ContentType.
+type CreateCalendarEventJSONRequestBody = CalendarEventCreate
+
+// UpsertCalendarEventByExternalIDJSONRequestBody defines body for UpsertCalendarEventByExternalID for application/json ContentType.
+type UpsertCalendarEventByExternalIDJSONRequestBody = CalendarEventUpsert
+
+// UpdateCalendarEventJSONRequestBody defines body for UpdateCalendarEvent for application/json ContentType.
+type UpdateCalendarEventJSONRequestBody = CalendarEventUpdate
+
 // ReplaceIntakeTemplateJSONRequestBody defines body for ReplaceIntakeTemplate for application/json ContentType.
 type ReplaceIntakeTemplateJSONRequestBody = IntakeTemplateReplace
 
 // ManageAssignmentsJSONRequestBody defines body for ManageAssignments for application/json ContentType.
 type ManageAssignmentsJSONRequestBody = ManageAssignmentsRequest
 
+// CreateMatterJSONRequestBody defines body for CreateMatter for application/json ContentType.
+type CreateMatterJSONRequestBody = MatterCreate
+
+// UpsertMatterByExternalIDJSONRequestBody defines body for UpsertMatterByExternalID for application/json ContentType.
+type UpsertMatterByExternalIDJSONRequestBody = MatterUpsert
+
+// UpdateMatterJSONRequestBody defines body for UpdateMatter for application/json ContentType.
+type UpdateMatterJSONRequestBody = MatterUpdate
+
+// ReplaceNotificationSettingsJSONRequestBody defines body for ReplaceNotificationSettings for application/json ContentType.
+type ReplaceNotificationSettingsJSONRequestBody = NotificationSettingsReplace
+
+// MarkNotificationsReadJSONRequestBody defines body for MarkNotificationsRead for application/json ContentType.
+type MarkNotificationsReadJSONRequestBody = NotificationsMarkRead
+
 // UpsertPersonByExternalIDJSONRequestBody defines body for UpsertPersonByExternalID for application/json ContentType.
 type UpsertPersonByExternalIDJSONRequestBody = PersonUpsert
+
+// ReassignWorkJSONRequestBody defines body for ReassignWork for application/json ContentType.
+type ReassignWorkJSONRequestBody = ReassignWorkRequest
 
 // CreateReferralJSONRequestBody defines body for CreateReferral for application/json ContentType.
 type CreateReferralJSONRequestBody = ReferralCreate
@@ -2275,11 +3266,23 @@ type CreateReferralJSONRequestBody = ReferralCreate
 // Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 type RemoveStaffJSONRequestBody = RemoveStaffRequest
 
+// CancelRunJSONRequestBody defines body for CancelRun for application/json ContentType.
+type CancelRunJSONRequestBody = RunCancelRequest
+
+// UndoRunJSONRequestBody defines body for UndoRun for application/json ContentType.
+type UndoRunJSONRequestBody = RunUndoRequest
+
 // CreateSelectionJSONRequestBody defines body for CreateSelection for application/json ContentType.
 type CreateSelectionJSONRequestBody = SelectionCreate
 
 // CreateStaffJSONRequestBody defines body for CreateStaff for application/json ContentType.
 type CreateStaffJSONRequestBody = StaffCreate
+
+// CreateStaffGroupJSONRequestBody defines body for CreateStaffGroup for application/json ContentType.
+type CreateStaffGroupJSONRequestBody = StaffGroupCreate
+
+// UpdateStaffGroupJSONRequestBody defines body for UpdateStaffGroup for application/json ContentType.
+type UpdateStaffGroupJSONRequestBody = StaffGroupUpdate
 
 // UpsertStaffByExternalIDJSONRequestBody defines body for UpsertStaffByExternalID for application/json ContentType.
 type UpsertStaffByExternalIDJSONRequestBody = StaffUpsert
@@ -2864,6 +3867,111 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCalendarEvents List calendar events
+	//
+	// The events that the caller sees. `?owner_staff_id=me&starts_from=…` is what lies ahead on the caller's own calendar.
+	//
+	// Scope `read`. Everybody may ask; the list holds what the caller sees.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Corresponds with GET /v1/calendar-events (the `ListCalendarEvents` operationId).
+	ListCalendarEvents(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCalendarEventWithBody Create a calendar event
+	//
+	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+	// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+	CreateCalendarEventWithBody(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCalendarEvent Create a calendar event
+	//
+	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+	// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+	CreateCalendarEvent(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpsertCalendarEventByExternalIDWithBody Create or update a calendar event by external id
+	//
+	// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+	// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+	UpsertCalendarEventByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpsertCalendarEventByExternalID Create or update a calendar event by external id
+	//
+	// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+	// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+	UpsertCalendarEventByExternalID(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCalendarEvent Read a calendar event
+	//
+	// One event, with its owner and those who attend it.
+	//
+	// Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
+	// organization get `permission_denied` (403).
+	// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+	//
+	// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
+	GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCalendarEventWithBody Change a calendar event
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+	// comes to the event must be active; who is there already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+	// `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+	UpdateCalendarEventWithBody(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCalendarEvent Change a calendar event
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+	// comes to the event must be active; who is there already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+	// `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+	UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetIntakeTemplate Read the intake template
 	//
 	// The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -2943,6 +4051,112 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/manage-assignments (the `ManageAssignments` operationId).
 	ManageAssignments(ctx context.Context, params *ManageAssignmentsParams, body ManageAssignmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMatters List matters
+	//
+	// The matters that the caller sees: those for everyone, those of their groups, and their own.
+	//
+	// Scope `read`. Everybody may ask; the list holds what the caller sees.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Corresponds with GET /v1/matters (the `ListMatters` operationId).
+	ListMatters(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMatterWithBody Create a matter
+	//
+	// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+	// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+	CreateMatterWithBody(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMatter Create a matter
+	//
+	// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+	// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+	CreateMatter(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpsertMatterByExternalIDWithBody Create or update a matter by external id
+	//
+	// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+	// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+	UpsertMatterByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpsertMatterByExternalID Create or update a matter by external id
+	//
+	// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+	// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+	UpsertMatterByExternalID(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMatter Read a matter
+	//
+	// One matter, with who is responsible for it and who sees it.
+	//
+	// Scope `read`. Everybody who sees the matter.
+	// Errors: `not_found` (404), of a matter that the caller does not see too.
+	//
+	// Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
+	GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMatterWithBody Change a matter
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+	// responsible must be active; who is already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+	// `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+	// `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+	UpdateMatterWithBody(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMatter Change a matter
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+	// responsible must be active; who is already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+	// `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+	// `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+	UpdateMatter(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMe Tell who is asking
 	//
 	// The staff member whom the credential stands for, their organization, and what they may do.
@@ -2951,6 +4165,101 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetNotificationSettings Read how one is notified
+	//
+	// Whether the caller's notifications are sent by email too. They are until the caller turns it off.
+	//
+	// Scope `read`. Everybody, for themselves.
+	//
+	// Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
+	GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceNotificationSettingsWithBody Choose how to be notified
+	//
+	// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+	//
+	// Scope `read`. Everybody, for themselves.
+	// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+	ReplaceNotificationSettingsWithBody(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceNotificationSettings Choose how to be notified
+	//
+	// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+	//
+	// Scope `read`. Everybody, for themselves.
+	// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+	ReplaceNotificationSettings(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListNotifications List notifications
+	//
+	// What the caller was told, the newest first, with how many of all that are unread.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Corresponds with GET /v1/notifications (the `ListNotifications` operationId).
+	ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkNotificationsReadWithBody Mark notifications as read
+	//
+	// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+	// given. Marking one again changes nothing.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+	MarkNotificationsReadWithBody(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkNotificationsRead Mark notifications as read
+	//
+	// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+	// given. Marking one again changes nothing.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+	MarkNotificationsRead(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StreamNotifications Follow notifications live
+	//
+	// Server-sent events: each notification that comes while the stream is open, as an event `notification` whose `data` is a
+	// `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
+	// right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
+	// every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
+	// instance stops: connect again then.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+	//
+	// Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
+	StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetNotification Read a notification
+	//
+	// One notification. Reading it here does not mark it as read.
+	//
+	// Scope `read`. The one who was told.
+	// Errors: `not_found` (404), of somebody else's too.
+	//
+	// Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
+	GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPeople List people
 	//
@@ -3000,6 +4309,68 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
 	GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReassignWorkWithBody Hand a staff member's work over to others
+	//
+	// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+	// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+	//
+	// - `matters`: the open and pending matters that they are responsible for.
+	// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+	// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+	// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+	//
+	// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+	// `withheld_private`, and it stays where it is.
+	//
+	// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+	// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+	//
+	// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+	// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+	// notified once, and so is whoever handed it over.
+	//
+	// Scope `reassign`. Administrators; others get `permission_denied` (403).
+	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+	ReassignWorkWithBody(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReassignWork Hand a staff member's work over to others
+	//
+	// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+	// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+	//
+	// - `matters`: the open and pending matters that they are responsible for.
+	// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+	// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+	// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+	//
+	// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+	// `withheld_private`, and it stays where it is.
+	//
+	// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+	// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+	//
+	// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+	// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+	// notified once, and so is whoever handed it over.
+	//
+	// Scope `reassign`. Administrators; others get `permission_denied` (403).
+	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+	ReassignWork(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateReferralWithBody Create a referral
 	//
@@ -3069,17 +4440,44 @@ type ClientInterface interface {
 
 	// GetRun Read a run
 	//
-	// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one.
+	// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one, or let it wait for the end
+	// with `Prefer: wait=10`.
 	//
 	// Scope `read`. The one who asked for it, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/runs/{run_id} (the `GetRun` operationId).
-	GetRun(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelRunWithBody Cancel a run
+	//
+	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	//
+	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+	CancelRunWithBody(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelRun Cancel a run
+	//
+	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	//
+	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+	CancelRun(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRunItems List what a run did to each item
 	//
-	// Each person and each task that the run looked at, once, in the order of the report, with what became of it and why. A run
+	// Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
 	// that has not ended has no items yet; neither has one that failed.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -3120,6 +4518,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
 	GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndoRunWithBody Undo a run
+	//
+	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	//
+	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+	//
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+	// and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+	UndoRunWithBody(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndoRun Undo a run
+	//
+	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	//
+	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+	//
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+	// and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+	UndoRun(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSelectionWithBody Save a selection
 	//
@@ -3195,6 +4631,80 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/staff (the `CreateStaff` operationId).
 	CreateStaff(ctx context.Context, params *CreateStaffParams, body CreateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListStaffGroups List staff groups
+	//
+	// The groups of the organization, with their members.
+	//
+	// Scope `read`. Everybody may ask.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Corresponds with GET /v1/staff-groups (the `ListStaffGroups` operationId).
+	ListStaffGroups(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateStaffGroupWithBody Create a staff group
+	//
+	// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+	CreateStaffGroupWithBody(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateStaffGroup Create a staff group
+	//
+	// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+	CreateStaffGroup(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStaffGroup Read a staff group
+	//
+	// One group of staff, with the ids of its members.
+	//
+	// Scope `read`. Everybody may ask.
+	// Errors: `not_found` (404).
+	//
+	// Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
+	GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateStaffGroupWithBody Change a staff group
+	//
+	// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+	// leaves does not.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+	// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+	UpdateStaffGroupWithBody(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateStaffGroup Change a staff group
+	//
+	// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+	// leaves does not.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+	// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+	UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UpsertStaffByExternalIDWithBody Create or update a staff member by external id
 	//
 	// Keeps a staff member in step with another system: creates the one whose `external_id` this is (201), or updates
@@ -3263,9 +4773,9 @@ type ClientInterface interface {
 
 	// DeactivateStaff Deactivate a staff member
 	//
-	// Ends a staff member's access at once. The answer tells what work they still hold and where to hand it over; the work itself
-	// stays where it is. With `require_empty=true` somebody who still holds work is not deactivated; private work does not
-	// count. Deactivating somebody who is deactivated changes nothing.
+	// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+	// itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
+	// not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 	//
 	// Scope `admin`. Permission `staff`; only administrators deactivate administrators.
 	// Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
@@ -3287,8 +4797,8 @@ type ClientInterface interface {
 
 	// GetStaffWorkload Count the work of a staff member
 	//
-	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Private work of
-	// others is not counted.
+	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
+	// the caller does not see is not counted.
 	//
 	// Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 	// Errors: `not_found` (404).
@@ -3745,6 +5255,191 @@ func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsPar
 	return c.Client.Do(req)
 }
 
+// ListCalendarEvents List calendar events
+//
+// The events that the caller sees. `?owner_staff_id=me&starts_from=…` is what lies ahead on the caller's own calendar.
+//
+// Scope `read`. Everybody may ask; the list holds what the caller sees.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Corresponds with GET /v1/calendar-events (the `ListCalendarEvents` operationId).
+func (c *Client) ListCalendarEvents(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCalendarEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCalendarEventWithBody Create a calendar event
+//
+// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+func (c *Client) CreateCalendarEventWithBody(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCalendarEventRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCalendarEvent Create a calendar event
+//
+// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+func (c *Client) CreateCalendarEvent(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCalendarEventRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpsertCalendarEventByExternalIDWithBody Create or update a calendar event by external id
+//
+// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+func (c *Client) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpsertCalendarEventByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpsertCalendarEventByExternalID Create or update a calendar event by external id
+//
+// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+func (c *Client) UpsertCalendarEventByExternalID(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpsertCalendarEventByExternalIDRequest(c.Server, externalID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCalendarEvent Read a calendar event
+//
+// One event, with its owner and those who attend it.
+//
+// Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
+// organization get `permission_denied` (403).
+// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+//
+// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
+func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCalendarEventRequest(c.Server, calendarEventID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCalendarEventWithBody Change a calendar event
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+// comes to the event must be active; who is there already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+// `precondition_required` (428).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+func (c *Client) UpdateCalendarEventWithBody(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCalendarEventRequestWithBody(c.Server, calendarEventID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCalendarEvent Change a calendar event
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+// comes to the event must be active; who is there already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+// `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+func (c *Client) UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCalendarEventRequest(c.Server, calendarEventID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetIntakeTemplate Read the intake template
 //
 // The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -3874,6 +5569,192 @@ func (c *Client) ManageAssignments(ctx context.Context, params *ManageAssignment
 	return c.Client.Do(req)
 }
 
+// ListMatters List matters
+//
+// The matters that the caller sees: those for everyone, those of their groups, and their own.
+//
+// Scope `read`. Everybody may ask; the list holds what the caller sees.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Corresponds with GET /v1/matters (the `ListMatters` operationId).
+func (c *Client) ListMatters(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMattersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMatterWithBody Create a matter
+//
+// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+func (c *Client) CreateMatterWithBody(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMatterRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMatter Create a matter
+//
+// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+func (c *Client) CreateMatter(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMatterRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpsertMatterByExternalIDWithBody Create or update a matter by external id
+//
+// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+func (c *Client) UpsertMatterByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpsertMatterByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpsertMatterByExternalID Create or update a matter by external id
+//
+// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+func (c *Client) UpsertMatterByExternalID(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpsertMatterByExternalIDRequest(c.Server, externalID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMatter Read a matter
+//
+// One matter, with who is responsible for it and who sees it.
+//
+// Scope `read`. Everybody who sees the matter.
+// Errors: `not_found` (404), of a matter that the caller does not see too.
+//
+// Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
+func (c *Client) GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMatterRequest(c.Server, matterID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMatterWithBody Change a matter
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+// responsible must be active; who is already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+// `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+// `invalid_value` (422), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+func (c *Client) UpdateMatterWithBody(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMatterRequestWithBody(c.Server, matterID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMatter Change a matter
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+// responsible must be active; who is already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+// `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+// `invalid_value` (422), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+func (c *Client) UpdateMatter(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMatterRequest(c.Server, matterID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMe Tell who is asking
 //
 // The staff member whom the credential stands for, their organization, and what they may do.
@@ -3883,6 +5764,181 @@ func (c *Client) ManageAssignments(ctx context.Context, params *ManageAssignment
 // Corresponds with GET /v1/me (the `GetMe` operationId).
 func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetNotificationSettings Read how one is notified
+//
+// Whether the caller's notifications are sent by email too. They are until the caller turns it off.
+//
+// Scope `read`. Everybody, for themselves.
+//
+// Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
+func (c *Client) GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNotificationSettingsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceNotificationSettingsWithBody Choose how to be notified
+//
+// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+//
+// Scope `read`. Everybody, for themselves.
+// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+func (c *Client) ReplaceNotificationSettingsWithBody(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceNotificationSettingsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceNotificationSettings Choose how to be notified
+//
+// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+//
+// Scope `read`. Everybody, for themselves.
+// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+func (c *Client) ReplaceNotificationSettings(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceNotificationSettingsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListNotifications List notifications
+//
+// What the caller was told, the newest first, with how many of all that are unread.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Corresponds with GET /v1/notifications (the `ListNotifications` operationId).
+func (c *Client) ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListNotificationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkNotificationsReadWithBody Mark notifications as read
+//
+// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+// given. Marking one again changes nothing.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+// `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+func (c *Client) MarkNotificationsReadWithBody(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkNotificationsReadRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkNotificationsRead Mark notifications as read
+//
+// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+// given. Marking one again changes nothing.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+// `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+func (c *Client) MarkNotificationsRead(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkNotificationsReadRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamNotifications Follow notifications live
+//
+// Server-sent events: each notification that comes while the stream is open, as an event `notification` whose `data` is a
+// `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
+// right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
+// every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
+// instance stops: connect again then.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+//
+// Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
+func (c *Client) StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamNotificationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetNotification Read a notification
+//
+// One notification. Reading it here does not mark it as read.
+//
+// Scope `read`. The one who was told.
+// Errors: `not_found` (404), of somebody else's too.
+//
+// Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
+func (c *Client) GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNotificationRequest(c.Server, notificationID)
 	if err != nil {
 		return nil, err
 	}
@@ -3972,6 +6028,88 @@ func (c *Client) UpsertPersonByExternalID(ctx context.Context, externalID Extern
 // Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
 func (c *Client) GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPersonRequest(c.Server, personID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReassignWorkWithBody Hand a staff member's work over to others
+//
+// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+//
+// - `matters`: the open and pending matters that they are responsible for.
+// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+//
+// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+// `withheld_private`, and it stays where it is.
+//
+// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+//
+// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+// notified once, and so is whoever handed it over.
+//
+// Scope `reassign`. Administrators; others get `permission_denied` (403).
+// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+func (c *Client) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReassignWorkRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReassignWork Hand a staff member's work over to others
+//
+// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+//
+// - `matters`: the open and pending matters that they are responsible for.
+// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+//
+// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+// `withheld_private`, and it stays where it is.
+//
+// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+//
+// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+// notified once, and so is whoever handed it over.
+//
+// Scope `reassign`. Administrators; others get `permission_denied` (403).
+// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+func (c *Client) ReassignWork(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReassignWorkRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4098,14 +6236,61 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 
 // GetRun Read a run
 //
-// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one.
+// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one, or let it wait for the end
+// with `Prefer: wait=10`.
 //
 // Scope `read`. The one who asked for it, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/runs/{run_id} (the `GetRun` operationId).
-func (c *Client) GetRun(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRunRequest(c.Server, runID)
+func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunRequest(c.Server, runID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelRunWithBody Cancel a run
+//
+// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+//
+// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+func (c *Client) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelRunRequestWithBody(c.Server, runID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelRun Cancel a run
+//
+// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+//
+// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+func (c *Client) CancelRun(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelRunRequest(c.Server, runID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4118,7 +6303,7 @@ func (c *Client) GetRun(ctx context.Context, runID RunID, reqEditors ...RequestE
 
 // ListRunItems List what a run did to each item
 //
-// Each person and each task that the run looked at, once, in the order of the report, with what became of it and why. A run
+// Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
 // that has not ended has no items yet; neither has one that failed.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -4190,6 +6375,64 @@ func (c *Client) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors .
 // Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
 func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportXLSXRequest(c.Server, runID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoRunWithBody Undo a run
+//
+// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+//
+// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+//
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+// and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoRunRequestWithBody(c.Server, runID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoRun Undo a run
+//
+// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+//
+// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+//
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+// and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+func (c *Client) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoRunRequest(c.Server, runID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4334,6 +6577,140 @@ func (c *Client) CreateStaff(ctx context.Context, params *CreateStaffParams, bod
 	return c.Client.Do(req)
 }
 
+// ListStaffGroups List staff groups
+//
+// The groups of the organization, with their members.
+//
+// Scope `read`. Everybody may ask.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Corresponds with GET /v1/staff-groups (the `ListStaffGroups` operationId).
+func (c *Client) ListStaffGroups(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStaffGroupsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateStaffGroupWithBody Create a staff group
+//
+// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+// `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+func (c *Client) CreateStaffGroupWithBody(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateStaffGroupRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateStaffGroup Create a staff group
+//
+// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+// `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+func (c *Client) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateStaffGroupRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStaffGroup Read a staff group
+//
+// One group of staff, with the ids of its members.
+//
+// Scope `read`. Everybody may ask.
+// Errors: `not_found` (404).
+//
+// Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
+func (c *Client) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStaffGroupRequest(c.Server, staffGroupID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateStaffGroupWithBody Change a staff group
+//
+// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+// leaves does not.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+func (c *Client) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateStaffGroupRequestWithBody(c.Server, staffGroupID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateStaffGroup Change a staff group
+//
+// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+// leaves does not.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+func (c *Client) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateStaffGroupRequest(c.Server, staffGroupID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // UpsertStaffByExternalIDWithBody Create or update a staff member by external id
 //
 // Keeps a staff member in step with another system: creates the one whose `external_id` this is (201), or updates
@@ -4452,9 +6829,9 @@ func (c *Client) UpdateStaff(ctx context.Context, staffID StaffID, params *Updat
 
 // DeactivateStaff Deactivate a staff member
 //
-// Ends a staff member's access at once. The answer tells what work they still hold and where to hand it over; the work itself
-// stays where it is. With `require_empty=true` somebody who still holds work is not deactivated; private work does not
-// count. Deactivating somebody who is deactivated changes nothing.
+// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+// itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
+// not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 //
 // Scope `admin`. Permission `staff`; only administrators deactivate administrators.
 // Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
@@ -4496,8 +6873,8 @@ func (c *Client) ReactivateStaff(ctx context.Context, staffID StaffID, params *R
 
 // GetStaffWorkload Count the work of a staff member
 //
-// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Private work of
-// others is not counted.
+// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
+// the caller does not see is not counted.
 //
 // Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 // Errors: `not_found` (404).
@@ -5374,6 +7751,366 @@ func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*h
 	return req, nil
 }
 
+// NewListCalendarEventsRequest constructs an http.Request for the ListCalendarEvents method
+func NewListCalendarEventsRequest(server string, params *ListCalendarEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calendar-events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.OwnerStaffID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "owner_staff_id", *params.OwnerStaffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AttendeeStaffID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "attendee_staff_id", *params.AttendeeStaffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.MatterID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "matter_id", *params.MatterID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartsFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "starts_from", *params.StartsFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartsTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "starts_to", *params.StartsTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ExternalID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "external_id", *params.ExternalID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeTotal != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_total", *params.IncludeTotal, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateCalendarEventRequest calls the generic CreateCalendarEvent builder with application/json body
+func NewCreateCalendarEventRequest(server string, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateCalendarEventRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateCalendarEventRequestWithBody constructs an http.Request for the CreateCalendarEvent method, with any body, and a specified content type
+func NewCreateCalendarEventRequestWithBody(server string, params *CreateCalendarEventParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calendar-events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpsertCalendarEventByExternalIDRequest calls the generic UpsertCalendarEventByExternalID builder with application/json body
+func NewUpsertCalendarEventByExternalIDRequest(server string, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpsertCalendarEventByExternalIDRequestWithBody(server, externalID, "application/json", bodyReader)
+}
+
+// NewUpsertCalendarEventByExternalIDRequestWithBody constructs an http.Request for the UpsertCalendarEventByExternalID method, with any body, and a specified content type
+func NewUpsertCalendarEventByExternalIDRequestWithBody(server string, externalID ExternalID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "external_id", externalID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calendar-events/by-external-id/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetCalendarEventRequest constructs an http.Request for the GetCalendarEvent method
+func NewGetCalendarEventRequest(server string, calendarEventID CalendarEventID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "calendar_event_id", calendarEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calendar-events/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateCalendarEventRequest calls the generic UpdateCalendarEvent builder with application/json body
+func NewUpdateCalendarEventRequest(server string, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateCalendarEventRequestWithBody(server, calendarEventID, params, "application/json", bodyReader)
+}
+
+// NewUpdateCalendarEventRequestWithBody constructs an http.Request for the UpdateCalendarEvent method, with any body, and a specified content type
+func NewUpdateCalendarEventRequestWithBody(server string, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "calendar_event_id", calendarEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calendar-events/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetIntakeTemplateRequest constructs an http.Request for the GetIntakeTemplate method
 func NewGetIntakeTemplateRequest(server string) (*http.Request, error) {
 	var err error
@@ -5522,6 +8259,354 @@ func NewManageAssignmentsRequestWithBody(server string, params *ManageAssignment
 	return req, nil
 }
 
+// NewListMattersRequest constructs an http.Request for the ListMatters method
+func NewListMattersRequest(server string, params *ListMattersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/matters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Visibility != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "visibility", *params.Visibility, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResponsibleStaffID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "responsible_staff_id", *params.ResponsibleStaffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ClientID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "client_id", *params.ClientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ExternalID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "external_id", *params.ExternalID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeTotal != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_total", *params.IncludeTotal, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateMatterRequest calls the generic CreateMatter builder with application/json body
+func NewCreateMatterRequest(server string, params *CreateMatterParams, body CreateMatterJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateMatterRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateMatterRequestWithBody constructs an http.Request for the CreateMatter method, with any body, and a specified content type
+func NewCreateMatterRequestWithBody(server string, params *CreateMatterParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/matters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpsertMatterByExternalIDRequest calls the generic UpsertMatterByExternalID builder with application/json body
+func NewUpsertMatterByExternalIDRequest(server string, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpsertMatterByExternalIDRequestWithBody(server, externalID, "application/json", bodyReader)
+}
+
+// NewUpsertMatterByExternalIDRequestWithBody constructs an http.Request for the UpsertMatterByExternalID method, with any body, and a specified content type
+func NewUpsertMatterByExternalIDRequestWithBody(server string, externalID ExternalID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "external_id", externalID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/matters/by-external-id/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetMatterRequest constructs an http.Request for the GetMatter method
+func NewGetMatterRequest(server string, matterID MatterID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "matter_id", matterID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/matters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMatterRequest calls the generic UpdateMatter builder with application/json body
+func NewUpdateMatterRequest(server string, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMatterRequestWithBody(server, matterID, params, "application/json", bodyReader)
+}
+
+// NewUpdateMatterRequestWithBody constructs an http.Request for the UpdateMatter method, with any body, and a specified content type
+func NewUpdateMatterRequestWithBody(server string, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "matter_id", matterID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/matters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetMeRequest constructs an http.Request for the GetMe method
 func NewGetMeRequest(server string) (*http.Request, error) {
 	var err error
@@ -5532,6 +8617,321 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetNotificationSettingsRequest constructs an http.Request for the GetNotificationSettings method
+func NewGetNotificationSettingsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notification-settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplaceNotificationSettingsRequest calls the generic ReplaceNotificationSettings builder with application/json body
+func NewReplaceNotificationSettingsRequest(server string, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceNotificationSettingsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReplaceNotificationSettingsRequestWithBody constructs an http.Request for the ReplaceNotificationSettings method, with any body, and a specified content type
+func NewReplaceNotificationSettingsRequestWithBody(server string, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notification-settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListNotificationsRequest constructs an http.Request for the ListNotifications method
+func NewListNotificationsRequest(server string, params *ListNotificationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notifications")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Unread != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "unread", *params.Unread, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeTotal != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_total", *params.IncludeTotal, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewMarkNotificationsReadRequest calls the generic MarkNotificationsRead builder with application/json body
+func NewMarkNotificationsReadRequest(server string, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMarkNotificationsReadRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewMarkNotificationsReadRequestWithBody constructs an http.Request for the MarkNotificationsRead method, with any body, and a specified content type
+func NewMarkNotificationsReadRequestWithBody(server string, params *MarkNotificationsReadParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notifications/mark-read")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStreamNotificationsRequest constructs an http.Request for the StreamNotifications method
+func NewStreamNotificationsRequest(server string, params *StreamNotificationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notifications/stream")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetNotificationRequest constructs an http.Request for the GetNotification method
+func NewGetNotificationRequest(server string, notificationID NotificationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "notification_id", notificationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notifications/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5804,6 +9204,72 @@ func NewGetPersonRequest(server string, personID PersonID) (*http.Request, error
 	return req, nil
 }
 
+// NewReassignWorkRequest calls the generic ReassignWork builder with application/json body
+func NewReassignWorkRequest(server string, params *ReassignWorkParams, body ReassignWorkJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReassignWorkRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReassignWorkRequestWithBody constructs an http.Request for the ReassignWork method, with any body, and a specified content type
+func NewReassignWorkRequestWithBody(server string, params *ReassignWorkParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reassign-work")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.Prefer != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCreateReferralRequest calls the generic CreateReferral builder with application/json body
 func NewCreateReferralRequest(server string, params *CreateReferralParams, body CreateReferralJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6040,7 +9506,7 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 }
 
 // NewGetRunRequest constructs an http.Request for the GetRun method
-func NewGetRunRequest(server string, runID RunID) (*http.Request, error) {
+func NewGetRunRequest(server string, runID RunID, params *GetRunParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6068,6 +9534,83 @@ func NewGetRunRequest(server string, runID RunID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelRunRequest calls the generic CancelRun builder with application/json body
+func NewCancelRunRequest(server string, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCancelRunRequestWithBody(server, runID, params, "application/json", bodyReader)
+}
+
+// NewCancelRunRequestWithBody constructs an http.Request for the CancelRun method, with any body, and a specified content type
+func NewCancelRunRequestWithBody(server string, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run_id", runID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/runs/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6279,6 +9822,79 @@ func NewGetRunReportXLSXRequest(server string, runID RunID) (*http.Request, erro
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUndoRunRequest calls the generic UndoRun builder with application/json body
+func NewUndoRunRequest(server string, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUndoRunRequestWithBody(server, runID, params, "application/json", bodyReader)
+}
+
+// NewUndoRunRequestWithBody constructs an http.Request for the UndoRun method, with any body, and a specified content type
+func NewUndoRunRequestWithBody(server string, runID RunID, params *UndoRunParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run_id", runID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/runs/%s/undo", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.Prefer != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -6559,6 +10175,259 @@ func NewCreateStaffRequestWithBody(server string, params *CreateStaffParams, con
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListStaffGroupsRequest constructs an http.Request for the ListStaffGroups method
+func NewListStaffGroupsRequest(server string, params *ListStaffGroupsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff-groups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.MemberID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "member_id", *params.MemberID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeTotal != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_total", *params.IncludeTotal, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateStaffGroupRequest calls the generic CreateStaffGroup builder with application/json body
+func NewCreateStaffGroupRequest(server string, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateStaffGroupRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateStaffGroupRequestWithBody constructs an http.Request for the CreateStaffGroup method, with any body, and a specified content type
+func NewCreateStaffGroupRequestWithBody(server string, params *CreateStaffGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff-groups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetStaffGroupRequest constructs an http.Request for the GetStaffGroup method
+func NewGetStaffGroupRequest(server string, staffGroupID StaffGroupID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "staff_group_id", staffGroupID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff-groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateStaffGroupRequest calls the generic UpdateStaffGroup builder with application/json body
+func NewUpdateStaffGroupRequest(server string, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateStaffGroupRequestWithBody(server, staffGroupID, params, "application/json", bodyReader)
+}
+
+// NewUpdateStaffGroupRequestWithBody constructs an http.Request for the UpdateStaffGroup method, with any body, and a specified content type
+func NewUpdateStaffGroupRequestWithBody(server string, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "staff_group_id", staffGroupID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff-groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
 		}
 
 	}
@@ -7548,6 +11417,115 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 	ListAuditEventsWithResponse(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*ListAuditEventsResponse, error)
 
+	// ListCalendarEventsWithResponse List calendar events
+	//
+	// The events that the caller sees. `?owner_staff_id=me&starts_from=…` is what lies ahead on the caller's own calendar.
+	//
+	// Scope `read`. Everybody may ask; the list holds what the caller sees.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/calendar-events (the `ListCalendarEvents` operationId).
+	ListCalendarEventsWithResponse(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*ListCalendarEventsResponse, error)
+
+	// CreateCalendarEventWithBodyWithResponse Create a calendar event
+	//
+	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+	// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+	CreateCalendarEventWithBodyWithResponse(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCalendarEventResponse, error)
+
+	// CreateCalendarEventWithResponse Create a calendar event
+	//
+	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+	// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+	CreateCalendarEventWithResponse(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCalendarEventResponse, error)
+
+	// UpsertCalendarEventByExternalIDWithBodyWithResponse Create or update a calendar event by external id
+	//
+	// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+	// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+	UpsertCalendarEventByExternalIDWithBodyWithResponse(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpsertCalendarEventByExternalIDResponse, error)
+
+	// UpsertCalendarEventByExternalIDWithResponse Create or update a calendar event by external id
+	//
+	// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+	// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+	UpsertCalendarEventByExternalIDWithResponse(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*UpsertCalendarEventByExternalIDResponse, error)
+
+	// GetCalendarEventWithResponse Read a calendar event
+	//
+	// One event, with its owner and those who attend it.
+	//
+	// Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
+	// organization get `permission_denied` (403).
+	// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
+	GetCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*GetCalendarEventResponse, error)
+
+	// UpdateCalendarEventWithBodyWithResponse Change a calendar event
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+	// comes to the event must be active; who is there already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+	// `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+	UpdateCalendarEventWithBodyWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCalendarEventResponse, error)
+
+	// UpdateCalendarEventWithResponse Change a calendar event
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+	// comes to the event must be active; who is there already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+	// `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+	UpdateCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCalendarEventResponse, error)
+
 	// GetIntakeTemplateWithResponse Read the intake template
 	//
 	// The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -7629,6 +11607,116 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/manage-assignments (the `ManageAssignments` operationId).
 	ManageAssignmentsWithResponse(ctx context.Context, params *ManageAssignmentsParams, body ManageAssignmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*ManageAssignmentsResponse, error)
 
+	// ListMattersWithResponse List matters
+	//
+	// The matters that the caller sees: those for everyone, those of their groups, and their own.
+	//
+	// Scope `read`. Everybody may ask; the list holds what the caller sees.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/matters (the `ListMatters` operationId).
+	ListMattersWithResponse(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*ListMattersResponse, error)
+
+	// CreateMatterWithBodyWithResponse Create a matter
+	//
+	// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+	// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+	CreateMatterWithBodyWithResponse(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMatterResponse, error)
+
+	// CreateMatterWithResponse Create a matter
+	//
+	// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+	// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+	CreateMatterWithResponse(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMatterResponse, error)
+
+	// UpsertMatterByExternalIDWithBodyWithResponse Create or update a matter by external id
+	//
+	// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+	// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+	UpsertMatterByExternalIDWithBodyWithResponse(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpsertMatterByExternalIDResponse, error)
+
+	// UpsertMatterByExternalIDWithResponse Create or update a matter by external id
+	//
+	// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+	// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+	// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+	UpsertMatterByExternalIDWithResponse(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*UpsertMatterByExternalIDResponse, error)
+
+	// GetMatterWithResponse Read a matter
+	//
+	// One matter, with who is responsible for it and who sees it.
+	//
+	// Scope `read`. Everybody who sees the matter.
+	// Errors: `not_found` (404), of a matter that the caller does not see too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
+	GetMatterWithResponse(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*GetMatterResponse, error)
+
+	// UpdateMatterWithBodyWithResponse Change a matter
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+	// responsible must be active; who is already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+	// `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+	// `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+	UpdateMatterWithBodyWithResponse(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMatterResponse, error)
+
+	// UpdateMatterWithResponse Change a matter
+	//
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+	// responsible must be active; who is already may stay.
+	//
+	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+	// `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+	// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+	// `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+	UpdateMatterWithResponse(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMatterResponse, error)
+
 	// GetMeWithResponse Tell who is asking
 	//
 	// The staff member whom the credential stands for, their organization, and what they may do.
@@ -7639,6 +11727,109 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// GetNotificationSettingsWithResponse Read how one is notified
+	//
+	// Whether the caller's notifications are sent by email too. They are until the caller turns it off.
+	//
+	// Scope `read`. Everybody, for themselves.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
+	GetNotificationSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetNotificationSettingsResponse, error)
+
+	// ReplaceNotificationSettingsWithBodyWithResponse Choose how to be notified
+	//
+	// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+	//
+	// Scope `read`. Everybody, for themselves.
+	// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+	ReplaceNotificationSettingsWithBodyWithResponse(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceNotificationSettingsResponse, error)
+
+	// ReplaceNotificationSettingsWithResponse Choose how to be notified
+	//
+	// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+	//
+	// Scope `read`. Everybody, for themselves.
+	// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+	ReplaceNotificationSettingsWithResponse(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceNotificationSettingsResponse, error)
+
+	// ListNotificationsWithResponse List notifications
+	//
+	// What the caller was told, the newest first, with how many of all that are unread.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/notifications (the `ListNotifications` operationId).
+	ListNotificationsWithResponse(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*ListNotificationsResponse, error)
+
+	// MarkNotificationsReadWithBodyWithResponse Mark notifications as read
+	//
+	// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+	// given. Marking one again changes nothing.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+	MarkNotificationsReadWithBodyWithResponse(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkNotificationsReadResponse, error)
+
+	// MarkNotificationsReadWithResponse Mark notifications as read
+	//
+	// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+	// given. Marking one again changes nothing.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+	MarkNotificationsReadWithResponse(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkNotificationsReadResponse, error)
+
+	// StreamNotificationsWithResponse Follow notifications live
+	//
+	// Server-sent events: each notification that comes while the stream is open, as an event `notification` whose `data` is a
+	// `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
+	// right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
+	// every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
+	// instance stops: connect again then.
+	//
+	// Scope `read`. Everybody, for their own.
+	// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
+	StreamNotificationsWithResponse(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*StreamNotificationsResponse, error)
+
+	// GetNotificationWithResponse Read a notification
+	//
+	// One notification. Reading it here does not mark it as read.
+	//
+	// Scope `read`. The one who was told.
+	// Errors: `not_found` (404), of somebody else's too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
+	GetNotificationWithResponse(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*GetNotificationResponse, error)
 
 	// ListPeopleWithResponse List people
 	//
@@ -7692,6 +11883,68 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
 	GetPersonWithResponse(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*GetPersonResponse, error)
+
+	// ReassignWorkWithBodyWithResponse Hand a staff member's work over to others
+	//
+	// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+	// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+	//
+	// - `matters`: the open and pending matters that they are responsible for.
+	// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+	// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+	// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+	//
+	// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+	// `withheld_private`, and it stays where it is.
+	//
+	// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+	// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+	//
+	// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+	// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+	// notified once, and so is whoever handed it over.
+	//
+	// Scope `reassign`. Administrators; others get `permission_denied` (403).
+	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+	ReassignWorkWithBodyWithResponse(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReassignWorkResponse, error)
+
+	// ReassignWorkWithResponse Hand a staff member's work over to others
+	//
+	// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+	// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+	//
+	// - `matters`: the open and pending matters that they are responsible for.
+	// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+	// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+	// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+	//
+	// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+	// `withheld_private`, and it stays where it is.
+	//
+	// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+	// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+	//
+	// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+	// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+	// notified once, and so is whoever handed it over.
+	//
+	// Scope `reassign`. Administrators; others get `permission_denied` (403).
+	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+	ReassignWorkWithResponse(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*ReassignWorkResponse, error)
 
 	// CreateReferralWithBodyWithResponse Create a referral
 	//
@@ -7763,7 +12016,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetRunWithResponse Read a run
 	//
-	// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one.
+	// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one, or let it wait for the end
+	// with `Prefer: wait=10`.
 	//
 	// Scope `read`. The one who asked for it, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404).
@@ -7771,11 +12025,37 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/runs/{run_id} (the `GetRun` operationId).
-	GetRunWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunResponse, error)
+	GetRunWithResponse(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*GetRunResponse, error)
+
+	// CancelRunWithBodyWithResponse Cancel a run
+	//
+	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	//
+	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+	CancelRunWithBodyWithResponse(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelRunResponse, error)
+
+	// CancelRunWithResponse Cancel a run
+	//
+	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	//
+	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+	CancelRunWithResponse(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelRunResponse, error)
 
 	// ListRunItemsWithResponse List what a run did to each item
 	//
-	// Each person and each task that the run looked at, once, in the order of the report, with what became of it and why. A run
+	// Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
 	// that has not ended has no items yet; neither has one that failed.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -7824,6 +12104,44 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
 	GetRunReportXLSXWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportXLSXResponse, error)
+
+	// UndoRunWithBodyWithResponse Undo a run
+	//
+	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	//
+	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+	//
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+	// and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+	UndoRunWithBodyWithResponse(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndoRunResponse, error)
+
+	// UndoRunWithResponse Undo a run
+	//
+	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	//
+	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+	//
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+	// and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+	UndoRunWithResponse(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoRunResponse, error)
 
 	// CreateSelectionWithBodyWithResponse Save a selection
 	//
@@ -7903,6 +12221,84 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/staff (the `CreateStaff` operationId).
 	CreateStaffWithResponse(ctx context.Context, params *CreateStaffParams, body CreateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateStaffResponse, error)
 
+	// ListStaffGroupsWithResponse List staff groups
+	//
+	// The groups of the organization, with their members.
+	//
+	// Scope `read`. Everybody may ask.
+	// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/staff-groups (the `ListStaffGroups` operationId).
+	ListStaffGroupsWithResponse(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*ListStaffGroupsResponse, error)
+
+	// CreateStaffGroupWithBodyWithResponse Create a staff group
+	//
+	// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+	CreateStaffGroupWithBodyWithResponse(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateStaffGroupResponse, error)
+
+	// CreateStaffGroupWithResponse Create a staff group
+	//
+	// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+	// `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+	CreateStaffGroupWithResponse(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateStaffGroupResponse, error)
+
+	// GetStaffGroupWithResponse Read a staff group
+	//
+	// One group of staff, with the ids of its members.
+	//
+	// Scope `read`. Everybody may ask.
+	// Errors: `not_found` (404).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
+	GetStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*GetStaffGroupResponse, error)
+
+	// UpdateStaffGroupWithBodyWithResponse Change a staff group
+	//
+	// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+	// leaves does not.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+	// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+	UpdateStaffGroupWithBodyWithResponse(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateStaffGroupResponse, error)
+
+	// UpdateStaffGroupWithResponse Change a staff group
+	//
+	// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+	// leaves does not.
+	//
+	// Scope `admin`. Permission `staff`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+	// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+	UpdateStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateStaffGroupResponse, error)
+
 	// UpsertStaffByExternalIDWithBodyWithResponse Create or update a staff member by external id
 	//
 	// Keeps a staff member in step with another system: creates the one whose `external_id` this is (201), or updates
@@ -7973,9 +12369,9 @@ type ClientWithResponsesInterface interface {
 
 	// DeactivateStaffWithResponse Deactivate a staff member
 	//
-	// Ends a staff member's access at once. The answer tells what work they still hold and where to hand it over; the work itself
-	// stays where it is. With `require_empty=true` somebody who still holds work is not deactivated; private work does not
-	// count. Deactivating somebody who is deactivated changes nothing.
+	// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+	// itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
+	// not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 	//
 	// Scope `admin`. Permission `staff`; only administrators deactivate administrators.
 	// Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
@@ -8001,8 +12397,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetStaffWorkloadWithResponse Count the work of a staff member
 	//
-	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Private work of
-	// others is not counted.
+	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
+	// the caller does not see is not counted.
 	//
 	// Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 	// Errors: `not_found` (404).
@@ -8469,6 +12865,7 @@ type AssignStaffResponse200Headers struct {
 	Deprecation         *string
 	IdempotencyReplayed *string
 	Link                *string
+	PreferenceApplied   *string
 	Sunset              *string
 }
 
@@ -8594,6 +12991,211 @@ func (r ListAuditEventsResponse) ContentType() string {
 	return ""
 }
 
+type ListCalendarEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CalendarEventPage
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCalendarEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCalendarEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCalendarEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateCalendarEventResponse201Headers the declared response headers of an HTTP 201 response for CreateCalendarEvent
+type CreateCalendarEventResponse201Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateCalendarEventResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CalendarEvent
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateCalendarEventResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateCalendarEventResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateCalendarEventResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateCalendarEventResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpsertCalendarEventByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertCalendarEventByExternalID
+type UpsertCalendarEventByExternalIDResponse200Headers struct {
+	ETag string
+}
+
+// UpsertCalendarEventByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertCalendarEventByExternalID
+type UpsertCalendarEventByExternalIDResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+type UpsertCalendarEventByExternalIDResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CalendarEvent
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CalendarEvent
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpsertCalendarEventByExternalIDResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *UpsertCalendarEventByExternalIDResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UpsertCalendarEventByExternalIDResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpsertCalendarEventByExternalIDResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpsertCalendarEventByExternalIDResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCalendarEventResponse200Headers the declared response headers of an HTTP 200 response for GetCalendarEvent
+type GetCalendarEventResponse200Headers struct {
+	ETag string
+}
+
+type GetCalendarEventResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CalendarEvent
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCalendarEventResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCalendarEventResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCalendarEventResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCalendarEventResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateCalendarEventResponse200Headers the declared response headers of an HTTP 200 response for UpdateCalendarEvent
+type UpdateCalendarEventResponse200Headers struct {
+	ETag string
+}
+
+type UpdateCalendarEventResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CalendarEvent
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateCalendarEventResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateCalendarEventResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateCalendarEventResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateCalendarEventResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetIntakeTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetIntakeTemplate
 type GetIntakeTemplateResponse200Headers struct {
 	ETag string
@@ -8677,6 +13279,7 @@ func (r ReplaceIntakeTemplateResponse) ContentType() string {
 // ManageAssignmentsResponse200Headers the declared response headers of an HTTP 200 response for ManageAssignments
 type ManageAssignmentsResponse200Headers struct {
 	IdempotencyReplayed *string
+	PreferenceApplied   *string
 }
 
 // ManageAssignmentsResponse202Headers the declared response headers of an HTTP 202 response for ManageAssignments
@@ -8725,6 +13328,211 @@ func (r ManageAssignmentsResponse) ContentType() string {
 	return ""
 }
 
+type ListMattersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MatterPage
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMattersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMattersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMattersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateMatterResponse201Headers the declared response headers of an HTTP 201 response for CreateMatter
+type CreateMatterResponse201Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateMatterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Matter
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateMatterResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateMatterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateMatterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateMatterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpsertMatterByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertMatterByExternalID
+type UpsertMatterByExternalIDResponse200Headers struct {
+	ETag string
+}
+
+// UpsertMatterByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertMatterByExternalID
+type UpsertMatterByExternalIDResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+type UpsertMatterByExternalIDResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Matter
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Matter
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpsertMatterByExternalIDResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *UpsertMatterByExternalIDResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UpsertMatterByExternalIDResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpsertMatterByExternalIDResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpsertMatterByExternalIDResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetMatterResponse200Headers the declared response headers of an HTTP 200 response for GetMatter
+type GetMatterResponse200Headers struct {
+	ETag string
+}
+
+type GetMatterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Matter
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetMatterResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMatterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMatterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMatterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateMatterResponse200Headers the declared response headers of an HTTP 200 response for UpdateMatter
+type UpdateMatterResponse200Headers struct {
+	ETag string
+}
+
+type UpdateMatterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Matter
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateMatterResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateMatterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateMatterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateMatterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetMeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8752,6 +13560,230 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetNotificationSettingsResponse200Headers the declared response headers of an HTTP 200 response for GetNotificationSettings
+type GetNotificationSettingsResponse200Headers struct {
+	ETag string
+}
+
+type GetNotificationSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationSettings
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetNotificationSettingsResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetNotificationSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetNotificationSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetNotificationSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceNotificationSettingsResponse200Headers the declared response headers of an HTTP 200 response for ReplaceNotificationSettings
+type ReplaceNotificationSettingsResponse200Headers struct {
+	ETag string
+}
+
+type ReplaceNotificationSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationSettings
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceNotificationSettingsResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceNotificationSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceNotificationSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceNotificationSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListNotificationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationPage
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListNotificationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListNotificationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListNotificationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// MarkNotificationsReadResponse200Headers the declared response headers of an HTTP 200 response for MarkNotificationsRead
+type MarkNotificationsReadResponse200Headers struct {
+	IdempotencyReplayed *string
+}
+
+type MarkNotificationsReadResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationsMarked
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *MarkNotificationsReadResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r MarkNotificationsReadResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MarkNotificationsReadResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MarkNotificationsReadResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StreamNotificationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamNotificationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamNotificationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamNotificationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetNotificationResponse200Headers the declared response headers of an HTTP 200 response for GetNotification
+type GetNotificationResponse200Headers struct {
+	ETag string
+}
+
+type GetNotificationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Notification
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetNotificationResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetNotificationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetNotificationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetNotificationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8881,6 +13913,58 @@ func (r GetPersonResponse) ContentType() string {
 	return ""
 }
 
+// ReassignWorkResponse200Headers the declared response headers of an HTTP 200 response for ReassignWork
+type ReassignWorkResponse200Headers struct {
+	IdempotencyReplayed *string
+	PreferenceApplied   *string
+}
+
+// ReassignWorkResponse202Headers the declared response headers of an HTTP 202 response for ReassignWork
+type ReassignWorkResponse202Headers struct {
+	IdempotencyReplayed *string
+	Location            string
+	PreferenceApplied   *string
+}
+
+type ReassignWorkResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Run
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Run
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReassignWorkResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReassignWorkResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r ReassignWorkResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReassignWorkResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReassignWorkResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreateReferralResponse201Headers the declared response headers of an HTTP 201 response for CreateReferral
 type CreateReferralResponse201Headers struct {
 	ETag                string
@@ -8928,6 +14012,7 @@ type RemoveStaffResponse200Headers struct {
 	Deprecation         *string
 	IdempotencyReplayed *string
 	Link                *string
+	PreferenceApplied   *string
 	Sunset              *string
 }
 
@@ -9015,7 +14100,8 @@ func (r ListRunsResponse) ContentType() string {
 
 // GetRunResponse200Headers the declared response headers of an HTTP 200 response for GetRun
 type GetRunResponse200Headers struct {
-	ETag string
+	ETag              string
+	PreferenceApplied *string
 }
 
 type GetRunResponse struct {
@@ -9047,6 +14133,46 @@ func (r GetRunResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRunResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelRunResponse200Headers the declared response headers of an HTTP 200 response for CancelRun
+type CancelRunResponse200Headers struct {
+	IdempotencyReplayed *string
+}
+
+type CancelRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Run
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelRunResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9196,6 +14322,58 @@ func (r GetRunReportXLSXResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRunReportXLSXResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UndoRunResponse200Headers the declared response headers of an HTTP 200 response for UndoRun
+type UndoRunResponse200Headers struct {
+	IdempotencyReplayed *string
+	PreferenceApplied   *string
+}
+
+// UndoRunResponse202Headers the declared response headers of an HTTP 202 response for UndoRun
+type UndoRunResponse202Headers struct {
+	IdempotencyReplayed *string
+	Location            string
+	PreferenceApplied   string
+}
+
+type UndoRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Run
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Run
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UndoRunResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *UndoRunResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UndoRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UndoRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UndoRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9353,6 +14531,161 @@ func (r CreateStaffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateStaffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListStaffGroupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StaffGroupPage
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStaffGroupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStaffGroupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStaffGroupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateStaffGroupResponse201Headers the declared response headers of an HTTP 201 response for CreateStaffGroup
+type CreateStaffGroupResponse201Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateStaffGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *StaffGroup
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateStaffGroupResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateStaffGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateStaffGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateStaffGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetStaffGroupResponse200Headers the declared response headers of an HTTP 200 response for GetStaffGroup
+type GetStaffGroupResponse200Headers struct {
+	ETag string
+}
+
+type GetStaffGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StaffGroup
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetStaffGroupResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStaffGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStaffGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStaffGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateStaffGroupResponse200Headers the declared response headers of an HTTP 200 response for UpdateStaffGroup
+type UpdateStaffGroupResponse200Headers struct {
+	ETag string
+}
+
+type UpdateStaffGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StaffGroup
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateStaffGroupResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateStaffGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateStaffGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateStaffGroupResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10108,6 +15441,163 @@ func (c *ClientWithResponses) ListAuditEventsWithResponse(ctx context.Context, p
 	return ParseListAuditEventsResponse(rsp)
 }
 
+// ListCalendarEventsWithResponse List calendar events
+//
+// The events that the caller sees. `?owner_staff_id=me&starts_from=…` is what lies ahead on the caller's own calendar.
+//
+// Scope `read`. Everybody may ask; the list holds what the caller sees.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/calendar-events (the `ListCalendarEvents` operationId).
+func (c *ClientWithResponses) ListCalendarEventsWithResponse(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*ListCalendarEventsResponse, error) {
+	rsp, err := c.ListCalendarEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCalendarEventsResponse(rsp)
+}
+
+// CreateCalendarEventWithBodyWithResponse Create a calendar event
+//
+// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+func (c *ClientWithResponses) CreateCalendarEventWithBodyWithResponse(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCalendarEventResponse, error) {
+	rsp, err := c.CreateCalendarEventWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCalendarEventResponse(rsp)
+}
+
+// CreateCalendarEventWithResponse Create a calendar event
+//
+// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
+// `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
+func (c *ClientWithResponses) CreateCalendarEventWithResponse(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCalendarEventResponse, error) {
+	rsp, err := c.CreateCalendarEvent(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCalendarEventResponse(rsp)
+}
+
+// UpsertCalendarEventByExternalIDWithBodyWithResponse Create or update a calendar event by external id
+//
+// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+func (c *ClientWithResponses) UpsertCalendarEventByExternalIDWithBodyWithResponse(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpsertCalendarEventByExternalIDResponse, error) {
+	rsp, err := c.UpsertCalendarEventByExternalIDWithBody(ctx, externalID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpsertCalendarEventByExternalIDResponse(rsp)
+}
+
+// UpsertCalendarEventByExternalIDWithResponse Create or update a calendar event by external id
+//
+// Keeps an event in step with another system: creates the event whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by an event of a matter
+// that the caller does not see, `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
+func (c *ClientWithResponses) UpsertCalendarEventByExternalIDWithResponse(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*UpsertCalendarEventByExternalIDResponse, error) {
+	rsp, err := c.UpsertCalendarEventByExternalID(ctx, externalID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpsertCalendarEventByExternalIDResponse(rsp)
+}
+
+// GetCalendarEventWithResponse Read a calendar event
+//
+// One event, with its owner and those who attend it.
+//
+// Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
+// organization get `permission_denied` (403).
+// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
+func (c *ClientWithResponses) GetCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*GetCalendarEventResponse, error) {
+	rsp, err := c.GetCalendarEvent(ctx, calendarEventID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCalendarEventResponse(rsp)
+}
+
+// UpdateCalendarEventWithBodyWithResponse Change a calendar event
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+// comes to the event must be active; who is there already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+// `precondition_required` (428).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+func (c *ClientWithResponses) UpdateCalendarEventWithBodyWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCalendarEventResponse, error) {
+	rsp, err := c.UpdateCalendarEventWithBody(ctx, calendarEventID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCalendarEventResponse(rsp)
+}
+
+// UpdateCalendarEventWithResponse Change a calendar event
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
+// comes to the event must be active; who is there already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `matter_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422),
+// `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
+func (c *ClientWithResponses) UpdateCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCalendarEventResponse, error) {
+	rsp, err := c.UpdateCalendarEvent(ctx, calendarEventID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCalendarEventResponse(rsp)
+}
+
 // GetIntakeTemplateWithResponse Read the intake template
 //
 // The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -10219,6 +15709,164 @@ func (c *ClientWithResponses) ManageAssignmentsWithResponse(ctx context.Context,
 	return ParseManageAssignmentsResponse(rsp)
 }
 
+// ListMattersWithResponse List matters
+//
+// The matters that the caller sees: those for everyone, those of their groups, and their own.
+//
+// Scope `read`. Everybody may ask; the list holds what the caller sees.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/matters (the `ListMatters` operationId).
+func (c *ClientWithResponses) ListMattersWithResponse(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*ListMattersResponse, error) {
+	rsp, err := c.ListMatters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMattersResponse(rsp)
+}
+
+// CreateMatterWithBodyWithResponse Create a matter
+//
+// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+func (c *ClientWithResponses) CreateMatterWithBodyWithResponse(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMatterResponse, error) {
+	rsp, err := c.CreateMatterWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMatterResponse(rsp)
+}
+
+// CreateMatterWithResponse Create a matter
+//
+// Adds a matter. Whoever is responsible for an open or pending matter must be active.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `person_not_found`,
+// `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/matters (the `CreateMatter` operationId).
+func (c *ClientWithResponses) CreateMatterWithResponse(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMatterResponse, error) {
+	rsp, err := c.CreateMatter(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateMatterResponse(rsp)
+}
+
+// UpsertMatterByExternalIDWithBodyWithResponse Create or update a matter by external id
+//
+// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+func (c *ClientWithResponses) UpsertMatterByExternalIDWithBodyWithResponse(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpsertMatterByExternalIDResponse, error) {
+	rsp, err := c.UpsertMatterByExternalIDWithBody(ctx, externalID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpsertMatterByExternalIDResponse(rsp)
+}
+
+// UpsertMatterByExternalIDWithResponse Create or update a matter by external id
+//
+// Keeps a matter in step with another system: creates the matter whose `external_id` this is (201), or updates it (200).
+// Optional fields that are absent stay as they are. Sending the same again changes nothing. No `If-Match` is needed.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409) by a matter that the
+// caller does not see, `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`, `invalid_value` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
+func (c *ClientWithResponses) UpsertMatterByExternalIDWithResponse(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*UpsertMatterByExternalIDResponse, error) {
+	rsp, err := c.UpsertMatterByExternalID(ctx, externalID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpsertMatterByExternalIDResponse(rsp)
+}
+
+// GetMatterWithResponse Read a matter
+//
+// One matter, with who is responsible for it and who sees it.
+//
+// Scope `read`. Everybody who sees the matter.
+// Errors: `not_found` (404), of a matter that the caller does not see too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
+func (c *ClientWithResponses) GetMatterWithResponse(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*GetMatterResponse, error) {
+	rsp, err := c.GetMatter(ctx, matterID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMatterResponse(rsp)
+}
+
+// UpdateMatterWithBodyWithResponse Change a matter
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+// responsible must be active; who is already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+// `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+// `invalid_value` (422), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+func (c *ClientWithResponses) UpdateMatterWithBodyWithResponse(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMatterResponse, error) {
+	rsp, err := c.UpdateMatterWithBody(ctx, matterID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMatterResponse(rsp)
+}
+
+// UpdateMatterWithResponse Change a matter
+//
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
+// responsible must be active; who is already may stay.
+//
+// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
+// `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
+// `precondition_failed` (412), `person_not_found`, `staff_group_not_found`, `staff_not_found`, `staff_not_active`,
+// `invalid_value` (422), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
+func (c *ClientWithResponses) UpdateMatterWithResponse(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMatterResponse, error) {
+	rsp, err := c.UpdateMatter(ctx, matterID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateMatterResponse(rsp)
+}
+
 // GetMeWithResponse Tell who is asking
 //
 // The staff member whom the credential stands for, their organization, and what they may do.
@@ -10234,6 +15882,157 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// GetNotificationSettingsWithResponse Read how one is notified
+//
+// Whether the caller's notifications are sent by email too. They are until the caller turns it off.
+//
+// Scope `read`. Everybody, for themselves.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
+func (c *ClientWithResponses) GetNotificationSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetNotificationSettingsResponse, error) {
+	rsp, err := c.GetNotificationSettings(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetNotificationSettingsResponse(rsp)
+}
+
+// ReplaceNotificationSettingsWithBodyWithResponse Choose how to be notified
+//
+// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+//
+// Scope `read`. Everybody, for themselves.
+// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+func (c *ClientWithResponses) ReplaceNotificationSettingsWithBodyWithResponse(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceNotificationSettingsResponse, error) {
+	rsp, err := c.ReplaceNotificationSettingsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceNotificationSettingsResponse(rsp)
+}
+
+// ReplaceNotificationSettingsWithResponse Choose how to be notified
+//
+// Turns email for the caller's notifications on or off. The notifications themselves are there either way.
+//
+// Scope `read`. Everybody, for themselves.
+// Errors: `unknown_field`, `invalid_request` (400), `precondition_failed` (412), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
+func (c *ClientWithResponses) ReplaceNotificationSettingsWithResponse(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceNotificationSettingsResponse, error) {
+	rsp, err := c.ReplaceNotificationSettings(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceNotificationSettingsResponse(rsp)
+}
+
+// ListNotificationsWithResponse List notifications
+//
+// What the caller was told, the newest first, with how many of all that are unread.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/notifications (the `ListNotifications` operationId).
+func (c *ClientWithResponses) ListNotificationsWithResponse(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*ListNotificationsResponse, error) {
+	rsp, err := c.ListNotifications(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListNotificationsResponse(rsp)
+}
+
+// MarkNotificationsReadWithBodyWithResponse Mark notifications as read
+//
+// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+// given. Marking one again changes nothing.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+// `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+func (c *ClientWithResponses) MarkNotificationsReadWithBodyWithResponse(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkNotificationsReadResponse, error) {
+	rsp, err := c.MarkNotificationsReadWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkNotificationsReadResponse(rsp)
+}
+
+// MarkNotificationsReadWithResponse Mark notifications as read
+//
+// Marks the notifications named, or all that the caller has, as read. Exactly one of `notification_ids` and `all` (true) is
+// given. Marking one again changes nothing.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `unknown_field`, `invalid_request` (400), `notification_not_found`, of somebody else's too, `invalid_value`,
+// `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
+func (c *ClientWithResponses) MarkNotificationsReadWithResponse(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkNotificationsReadResponse, error) {
+	rsp, err := c.MarkNotificationsRead(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkNotificationsReadResponse(rsp)
+}
+
+// StreamNotificationsWithResponse Follow notifications live
+//
+// Server-sent events: each notification that comes while the stream is open, as an event `notification` whose `data` is a
+// `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
+// right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
+// every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
+// instance stops: connect again then.
+//
+// Scope `read`. Everybody, for their own.
+// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
+func (c *ClientWithResponses) StreamNotificationsWithResponse(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*StreamNotificationsResponse, error) {
+	rsp, err := c.StreamNotifications(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamNotificationsResponse(rsp)
+}
+
+// GetNotificationWithResponse Read a notification
+//
+// One notification. Reading it here does not mark it as read.
+//
+// Scope `read`. The one who was told.
+// Errors: `not_found` (404), of somebody else's too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
+func (c *ClientWithResponses) GetNotificationWithResponse(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*GetNotificationResponse, error) {
+	rsp, err := c.GetNotification(ctx, notificationID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetNotificationResponse(rsp)
 }
 
 // ListPeopleWithResponse List people
@@ -10311,6 +16110,80 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, personI
 		return nil, err
 	}
 	return ParseGetPersonResponse(rsp)
+}
+
+// ReassignWorkWithBodyWithResponse Hand a staff member's work over to others
+//
+// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+//
+// - `matters`: the open and pending matters that they are responsible for.
+// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+//
+// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+// `withheld_private`, and it stays where it is.
+//
+// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+//
+// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+// notified once, and so is whoever handed it over.
+//
+// Scope `reassign`. Administrators; others get `permission_denied` (403).
+// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+func (c *ClientWithResponses) ReassignWorkWithBodyWithResponse(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReassignWorkResponse, error) {
+	rsp, err := c.ReassignWorkWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReassignWorkResponse(rsp)
+}
+
+// ReassignWorkWithResponse Hand a staff member's work over to others
+//
+// Moves the work of one staff member, who may have left already, to others: each of the four parts to its own successors. A part
+// that is left out stays where it is and is not told of. The change is applied whole or not at all.
+//
+// - `matters`: the open and pending matters that they are responsible for.
+// - `tasks`: their place on the active tasks of open and pending matters, unless past due; other assignees stay.
+// - `events`: the upcoming events on their calendar that belong to an open or pending matter.
+// - `people`: their place on clients and referrals, and on the active tasks of those people, past due or not; other staff stay.
+//
+// What is not moved is left alone and told with its reason. Of what belongs to private matters only a number is told,
+// `withheld_private`, and it stays where it is.
+//
+// Several successors share the work as `distribution` says; all tasks and all events of one matter stay together. `dry_run`,
+// `expected_revision` and `Prefer` are as in `manageAssignments`; the `revision` to send back is that of a preview.
+//
+// With `run_at` the run is answered with 202 and the status `scheduled`, and planned when it runs, not before. With `return_at`
+// the work is lent: what the successors still hold of it by then goes back, by a run of its own. Everybody who received work is
+// notified once, and so is whoever handed it over.
+//
+// Scope `reassign`. Administrators; others get `permission_denied` (403).
+// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
+// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
+// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
+func (c *ClientWithResponses) ReassignWorkWithResponse(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*ReassignWorkResponse, error) {
+	rsp, err := c.ReassignWork(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReassignWorkResponse(rsp)
 }
 
 // CreateReferralWithBodyWithResponse Create a referral
@@ -10412,7 +16285,8 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 
 // GetRunWithResponse Read a run
 //
-// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one.
+// One bulk change: what was asked, how far it is, what it came to. Poll it to follow a queued one, or let it wait for the end
+// with `Prefer: wait=10`.
 //
 // Scope `read`. The one who asked for it, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404).
@@ -10420,17 +16294,55 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/runs/{run_id} (the `GetRun` operationId).
-func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunResponse, error) {
-	rsp, err := c.GetRun(ctx, runID, reqEditors...)
+func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*GetRunResponse, error) {
+	rsp, err := c.GetRun(ctx, runID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseGetRunResponse(rsp)
 }
 
+// CancelRunWithBodyWithResponse Cancel a run
+//
+// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+//
+// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+func (c *ClientWithResponses) CancelRunWithBodyWithResponse(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelRunResponse, error) {
+	rsp, err := c.CancelRunWithBody(ctx, runID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelRunResponse(rsp)
+}
+
+// CancelRunWithResponse Cancel a run
+//
+// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+//
+// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
+func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelRunResponse, error) {
+	rsp, err := c.CancelRun(ctx, runID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelRunResponse(rsp)
+}
+
 // ListRunItemsWithResponse List what a run did to each item
 //
-// Each person and each task that the run looked at, once, in the order of the report, with what became of it and why. A run
+// Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
 // that has not ended has no items yet; neither has one that failed.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
@@ -10502,6 +16414,56 @@ func (c *ClientWithResponses) GetRunReportXLSXWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseGetRunReportXLSXResponse(rsp)
+}
+
+// UndoRunWithBodyWithResponse Undo a run
+//
+// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+//
+// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+//
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+// and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+func (c *ClientWithResponses) UndoRunWithBodyWithResponse(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndoRunResponse, error) {
+	rsp, err := c.UndoRunWithBody(ctx, runID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndoRunResponse(rsp)
+}
+
+// UndoRunWithResponse Undo a run
+//
+// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
+// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
+// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
+// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+//
+// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
+//
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
+// and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
+func (c *ClientWithResponses) UndoRunWithResponse(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoRunResponse, error) {
+	rsp, err := c.UndoRun(ctx, runID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndoRunResponse(rsp)
 }
 
 // CreateSelectionWithBodyWithResponse Save a selection
@@ -10618,6 +16580,120 @@ func (c *ClientWithResponses) CreateStaffWithResponse(ctx context.Context, param
 	return ParseCreateStaffResponse(rsp)
 }
 
+// ListStaffGroupsWithResponse List staff groups
+//
+// The groups of the organization, with their members.
+//
+// Scope `read`. Everybody may ask.
+// Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/staff-groups (the `ListStaffGroups` operationId).
+func (c *ClientWithResponses) ListStaffGroupsWithResponse(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*ListStaffGroupsResponse, error) {
+	rsp, err := c.ListStaffGroups(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStaffGroupsResponse(rsp)
+}
+
+// CreateStaffGroupWithBodyWithResponse Create a staff group
+//
+// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+// `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+func (c *ClientWithResponses) CreateStaffGroupWithBodyWithResponse(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateStaffGroupResponse, error) {
+	rsp, err := c.CreateStaffGroupWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateStaffGroupResponse(rsp)
+}
+
+// CreateStaffGroupWithResponse Create a staff group
+//
+// Adds a group of staff. Its members see the matters whose `visibility` is `groups` and that name the group.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `group_name_taken` (409), `staff_not_found`,
+// `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
+func (c *ClientWithResponses) CreateStaffGroupWithResponse(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateStaffGroupResponse, error) {
+	rsp, err := c.CreateStaffGroup(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateStaffGroupResponse(rsp)
+}
+
+// GetStaffGroupWithResponse Read a staff group
+//
+// One group of staff, with the ids of its members.
+//
+// Scope `read`. Everybody may ask.
+// Errors: `not_found` (404).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
+func (c *ClientWithResponses) GetStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*GetStaffGroupResponse, error) {
+	rsp, err := c.GetStaffGroup(ctx, staffGroupID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStaffGroupResponse(rsp)
+}
+
+// UpdateStaffGroupWithBodyWithResponse Change a staff group
+//
+// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+// leaves does not.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+func (c *ClientWithResponses) UpdateStaffGroupWithBodyWithResponse(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateStaffGroupResponse, error) {
+	rsp, err := c.UpdateStaffGroupWithBody(ctx, staffGroupID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateStaffGroupResponse(rsp)
+}
+
+// UpdateStaffGroupWithResponse Change a staff group
+//
+// Changes the fields that are sent. `member_ids` is the whole new list. Who joins sees the matters of the group from now on, who
+// leaves does not.
+//
+// Scope `admin`. Permission `staff`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `group_name_taken` (409),
+// `precondition_failed` (412), `staff_not_found` (422), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
+func (c *ClientWithResponses) UpdateStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateStaffGroupResponse, error) {
+	rsp, err := c.UpdateStaffGroup(ctx, staffGroupID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateStaffGroupResponse(rsp)
+}
+
 // UpsertStaffByExternalIDWithBodyWithResponse Create or update a staff member by external id
 //
 // Keeps a staff member in step with another system: creates the one whose `external_id` this is (201), or updates
@@ -10718,9 +16794,9 @@ func (c *ClientWithResponses) UpdateStaffWithResponse(ctx context.Context, staff
 
 // DeactivateStaffWithResponse Deactivate a staff member
 //
-// Ends a staff member's access at once. The answer tells what work they still hold and where to hand it over; the work itself
-// stays where it is. With `require_empty=true` somebody who still holds work is not deactivated; private work does not
-// count. Deactivating somebody who is deactivated changes nothing.
+// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+// itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
+// not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 //
 // Scope `admin`. Permission `staff`; only administrators deactivate administrators.
 // Errors: `permission_denied` (403), `not_found` (404), `staff_holds_work`, `last_administrator` (409),
@@ -10758,8 +16834,8 @@ func (c *ClientWithResponses) ReactivateStaffWithResponse(ctx context.Context, s
 
 // GetStaffWorkloadWithResponse Count the work of a staff member
 //
-// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Private work of
-// others is not counted.
+// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
+// the caller does not see is not counted.
 //
 // Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 // Errors: `not_found` (404).
@@ -11353,6 +17429,13 @@ func ParseAssignStaffResponse(rsp *http.Response) (*AssignStaffResponse, error) 
 			}
 			headers.Link = &value
 		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
 		if values := rsp.Header.Values("Sunset"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Sunset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -11485,6 +17568,261 @@ func ParseListAuditEventsResponse(rsp *http.Response) (*ListAuditEventsResponse,
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListCalendarEventsResponse parses an HTTP response from a ListCalendarEventsWithResponse call
+func ParseListCalendarEventsResponse(rsp *http.Response) (*ListCalendarEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCalendarEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CalendarEventPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateCalendarEventResponse parses an HTTP response from a CreateCalendarEventWithResponse call
+func ParseCreateCalendarEventResponse(rsp *http.Response) (*CreateCalendarEventResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateCalendarEventResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CalendarEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateCalendarEventResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpsertCalendarEventByExternalIDResponse parses an HTTP response from a UpsertCalendarEventByExternalIDWithResponse call
+func ParseUpsertCalendarEventByExternalIDResponse(rsp *http.Response) (*UpsertCalendarEventByExternalIDResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpsertCalendarEventByExternalIDResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CalendarEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CalendarEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpsertCalendarEventByExternalIDResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers UpsertCalendarEventByExternalIDResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCalendarEventResponse parses an HTTP response from a GetCalendarEventWithResponse call
+func ParseGetCalendarEventResponse(rsp *http.Response) (*GetCalendarEventResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCalendarEventResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CalendarEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCalendarEventResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateCalendarEventResponse parses an HTTP response from a UpdateCalendarEventWithResponse call
+func ParseUpdateCalendarEventResponse(rsp *http.Response) (*UpdateCalendarEventResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateCalendarEventResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CalendarEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateCalendarEventResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11629,6 +17967,13 @@ func ParseManageAssignmentsResponse(rsp *http.Response) (*ManageAssignmentsRespo
 			}
 			headers.IdempotencyReplayed = &value
 		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 202:
 		var headers ManageAssignmentsResponse202Headers
@@ -11654,6 +17999,261 @@ func ParseManageAssignmentsResponse(rsp *http.Response) (*ManageAssignmentsRespo
 			headers.PreferenceApplied = value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListMattersResponse parses an HTTP response from a ListMattersWithResponse call
+func ParseListMattersResponse(rsp *http.Response) (*ListMattersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMattersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MatterPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateMatterResponse parses an HTTP response from a CreateMatterWithResponse call
+func ParseCreateMatterResponse(rsp *http.Response) (*CreateMatterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateMatterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Matter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateMatterResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpsertMatterByExternalIDResponse parses an HTTP response from a UpsertMatterByExternalIDWithResponse call
+func ParseUpsertMatterByExternalIDResponse(rsp *http.Response) (*UpsertMatterByExternalIDResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpsertMatterByExternalIDResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Matter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Matter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpsertMatterByExternalIDResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers UpsertMatterByExternalIDResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetMatterResponse parses an HTTP response from a GetMatterWithResponse call
+func ParseGetMatterResponse(rsp *http.Response) (*GetMatterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMatterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Matter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetMatterResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateMatterResponse parses an HTTP response from a UpdateMatterWithResponse call
+func ParseUpdateMatterResponse(rsp *http.Response) (*UpdateMatterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateMatterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Matter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateMatterResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11687,6 +18287,249 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetNotificationSettingsResponse parses an HTTP response from a GetNotificationSettingsWithResponse call
+func ParseGetNotificationSettingsResponse(rsp *http.Response) (*GetNotificationSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetNotificationSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetNotificationSettingsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceNotificationSettingsResponse parses an HTTP response from a ReplaceNotificationSettingsWithResponse call
+func ParseReplaceNotificationSettingsResponse(rsp *http.Response) (*ReplaceNotificationSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceNotificationSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceNotificationSettingsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListNotificationsResponse parses an HTTP response from a ListNotificationsWithResponse call
+func ParseListNotificationsResponse(rsp *http.Response) (*ListNotificationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListNotificationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMarkNotificationsReadResponse parses an HTTP response from a MarkNotificationsReadWithResponse call
+func ParseMarkNotificationsReadResponse(rsp *http.Response) (*MarkNotificationsReadResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MarkNotificationsReadResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationsMarked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers MarkNotificationsReadResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStreamNotificationsResponse parses an HTTP response from a StreamNotificationsWithResponse call
+func ParseStreamNotificationsResponse(rsp *http.Response) (*StreamNotificationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamNotificationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetNotificationResponse parses an HTTP response from a GetNotificationWithResponse call
+func ParseGetNotificationResponse(rsp *http.Response) (*GetNotificationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetNotificationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Notification
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetNotificationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11841,6 +18684,90 @@ func ParseGetPersonResponse(rsp *http.Response) (*GetPersonResponse, error) {
 	return response, nil
 }
 
+// ParseReassignWorkResponse parses an HTTP response from a ReassignWorkWithResponse call
+func ParseReassignWorkResponse(rsp *http.Response) (*ReassignWorkResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReassignWorkResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReassignWorkResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers ReassignWorkResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCreateReferralResponse parses an HTTP response from a CreateReferralWithResponse call
 func ParseCreateReferralResponse(rsp *http.Response) (*CreateReferralResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11961,6 +18888,13 @@ func ParseRemoveStaffResponse(rsp *http.Response) (*RemoveStaffResponse, error) 
 				return nil, err
 			}
 			headers.Link = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
 		}
 		if values := rsp.Header.Values("Sunset"); len(values) > 0 {
 			var value string
@@ -12092,6 +19026,59 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelRunResponse parses an HTTP response from a CancelRunWithResponse call
+func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelRunResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -12251,6 +19238,90 @@ func ParseGetRunReportXLSXResponse(rsp *http.Response) (*GetRunReportXLSXRespons
 			headers.ContentDisposition = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUndoRunResponse parses an HTTP response from a UndoRunWithResponse call
+func ParseUndoRunResponse(rsp *http.Response) (*UndoRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UndoRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UndoRunResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers UndoRunResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -12450,6 +19521,191 @@ func ParseCreateStaffResponse(rsp *http.Response) (*CreateStaffResponse, error) 
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListStaffGroupsResponse parses an HTTP response from a ListStaffGroupsWithResponse call
+func ParseListStaffGroupsResponse(rsp *http.Response) (*ListStaffGroupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStaffGroupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StaffGroupPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateStaffGroupResponse parses an HTTP response from a CreateStaffGroupWithResponse call
+func ParseCreateStaffGroupResponse(rsp *http.Response) (*CreateStaffGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateStaffGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest StaffGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateStaffGroupResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetStaffGroupResponse parses an HTTP response from a GetStaffGroupWithResponse call
+func ParseGetStaffGroupResponse(rsp *http.Response) (*GetStaffGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStaffGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StaffGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetStaffGroupResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateStaffGroupResponse parses an HTTP response from a UpdateStaffGroupWithResponse call
+func ParseUpdateStaffGroupResponse(rsp *http.Response) (*UpdateStaffGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateStaffGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StaffGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateStaffGroupResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -27,7 +27,7 @@ func (s *server) protect(next echo.HandlerFunc) echo.HandlerFunc {
 const (
 	corsMaxAge = "600" // seconds
 	// What a browser may send, and what it may read, beyond what it always may.
-	corsRequestHeaders  = "Authorization, Content-Type, Idempotency-Key, If-Match, Prefer, X-Request-Id"
+	corsRequestHeaders  = "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Prefer, X-Request-Id"
 	corsResponseHeaders = "ETag, Location, Idempotency-Replayed, Retry-After, RateLimit, RateLimit-Policy, Link, Deprecation, Sunset, " +
 		"X-Request-Id, Preference-Applied, Content-Disposition"
 )
