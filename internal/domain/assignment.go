@@ -165,13 +165,17 @@ func (n *namedStaff) add(staff map[uuid.UUID]StaffStatus, pointer string, ids []
 		at := fmt.Sprintf("%s/%d", pointer, i)
 		switch status, found := staff[id]; {
 		case !found:
-			n.unknown = append(n.unknown, id)
-			n.fields = append(n.fields, FieldError{at, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id)})
+			n.addUnknown(at, id)
 		case status == StaffDeactivated && n.mustBeActive:
 			n.inactive = append(n.inactive, id)
 			n.fields = append(n.fields, FieldError{at, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id)})
 		}
 	}
+}
+
+func (n *namedStaff) addUnknown(pointer string, id uuid.UUID) {
+	n.unknown = append(n.unknown, id)
+	n.fields = append(n.fields, FieldError{pointer, CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", id)})
 }
 
 func (n *namedStaff) refusal() error {

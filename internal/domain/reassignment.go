@@ -182,11 +182,10 @@ func PlanWork(facts *WorkFacts, wish WorkWish, today Date, now time.Time) (*Plan
 
 // checkSuccessors refuses who does not exist, the leaver too, and who is to take over and is not active (A13).
 func checkSuccessors(staff map[uuid.UUID]StaffStatus, wish WorkWish) error {
-	if _, found := staff[wish.From]; !found {
-		return Refuse(CodeStaffNotFound, "The staff member who hands over does not exist.").With("staff_ids", []uuid.UUID{wish.From}).
-			At("/from_staff_id", CodeStaffNotFound, fmt.Sprintf("There is no staff member %s.", wish.From))
-	}
 	named := namedStaff{mustBeActive: true}
+	if _, found := staff[wish.From]; !found {
+		named.addUnknown("/from_staff_id", wish.From)
+	}
 	for _, part := range wish.parts() {
 		named.add(staff, "/"+part.name+"/to_staff_ids", part.To)
 	}
