@@ -114,10 +114,8 @@ func (p *Plan) put(item UndoItem, after StaffSet) {
 func (p *Plan) cancelTask(id uuid.UUID, held StaffSet, hidden bool) {
 	p.TasksCancelled = append(p.TasksCancelled, id)
 	p.TasksTaken = appendSeats(p.TasksTaken, id, held, nil)
-	p.count(hidden, func(t *Totals) { t.TasksCancelled++ })
-	p.Items = append(p.Items, PlannedItem{Kind: ItemTask, ID: id, Outcome: OutcomeChanged, Reason: ReasonIntakeCancelled, Before: held})
+	p.addItem(PlannedItem{Kind: ItemTask, ID: id, Outcome: OutcomeChanged, Reason: ReasonIntakeCancelled, Before: held}, hidden)
 }
-
 
 // CheckUndo decides whether a run can be undone now (B11).
 func CheckUndo(run Run, now time.Time) error {
