@@ -138,7 +138,7 @@ func (a *App) DeactivateStaff(ctx context.Context, caller domain.Caller, id uuid
 		if err != nil {
 			return Deactivation{}, err
 		}
-		workload, err := a.workload(ctx, tx, caller, staff)
+		workload, err := a.workload(ctx, tx, caller, staff, true)
 		if err != nil {
 			return Deactivation{}, err
 		}
@@ -154,8 +154,7 @@ func (a *App) DeactivateStaff(ctx context.Context, caller domain.Caller, id uuid
 // checkHoldsNothing refuses where a staff member has work left to hand over. Private work never stands in the way, not even
 // the caller's own (B5).
 func (a *App) checkHoldsNothing(ctx context.Context, tx *postgres.Tx, caller domain.Caller, staff domain.Staff) error {
-	caller.StaffID = uuid.Nil
-	workload, err := a.workload(ctx, tx, caller, staff)
+	workload, err := a.workload(ctx, tx, caller, staff, false)
 	if err != nil || workload.Empty() {
 		return err
 	}
@@ -197,16 +196,16 @@ func (a *App) StaffWorkload(ctx context.Context, caller domain.Caller, id uuid.U
 		if id != caller.StaffID && !caller.Has(domain.PermissionStaff) {
 			return domain.Workload{}, domain.Denied("Seeing what somebody else holds needs the staff permission.")
 		}
-		return a.workload(ctx, tx, caller, staff)
+		return a.workload(ctx, tx, caller, staff, true)
 	})
 }
 
-func (a *App) workload(ctx context.Context, tx *postgres.Tx, caller domain.Caller, staff domain.Staff) (domain.Workload, error) {
+func (a *App) workload(ctx context.Context, tx *postgres.Tx, caller domain.Caller, staff domain.Staff, private bool) (domain.Workload, error) {
 	today, err := caller.Today(a.now())
 	if err != nil {
 		return domain.Workload{}, fmt.Errorf("today in the organization: %w", err)
 	}
-	return tx.Workload(ctx, caller, staff, today, a.now())
+	return tx.Workload(ctx, caller, staff, today, a.now(), private)
 }
 
 // Self is who the caller is: the staff member, their organization, and the token they came with.

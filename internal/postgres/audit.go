@@ -55,13 +55,17 @@ func (r auditRow) event() AuditEvent {
 }
 
 const auditTables = `audit_events e
-	LEFT JOIN staff s ON s.organization_id = e.organization_id AND s.id = e.staff_id
-	LEFT JOIN tasks t ON e.subject_kind = 'task' AND t.organization_id = e.organization_id AND t.id = e.subject_id
-	LEFT JOIN matters m ON m.organization_id = t.organization_id AND m.id = t.matter_id`
+	LEFT JOIN staff s ON s.organization_id = e.organization_id AND s.id = e.staff_id`
+
+// auditedMatter is the matter that the subject of an event belongs to now, or is.
+const auditedMatter = `CASE e.subject_kind
+	WHEN 'task' THEN (SELECT t.matter_id FROM tasks t WHERE t.organization_id = e.organization_id AND t.id = e.subject_id)
+	WHEN 'calendar_event' THEN (SELECT c.matter_id FROM calendar_events c WHERE c.organization_id = e.organization_id AND c.id = e.subject_id)
+	WHEN 'matter' THEN e.subject_id END`
 
 func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *query {
 	q := newQuery("e", tx.Organization)
-	q.and("(m.id IS NULL OR m.visibility = 'everyone' OR m.responsible_staff_id = %s)", caller.StaffID)
+	q.and(notHidden("e", auditedMatter, q.arg(caller.StaffID)))
 	q.andAnyOf("e.subject_kind", filter.SubjectKinds)
 	q.andAnyOf("e.action", filter.Actions)
 	if len(filter.StaffIDs) > 0 {
@@ -83,7 +87,7 @@ func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *quer
 }
 
 // AuditEvents lists a page of the trail, the newest first, with one more than the page holds where there are more. What
-// happened to work that is private to somebody else is left out (B5).
+// happened to work that is hidden from the caller now is left out (B5).
 func (tx *Tx) AuditEvents(ctx context.Context, caller domain.Caller, filter domain.AuditFilter, page domain.Page) ([]AuditEvent, error) {
 	q := tx.filterAudit(caller, filter)
 	if page.After != uuid.Nil {

@@ -74,8 +74,11 @@ func (q *query) andBool(condition string, wanted *bool) {
 
 // from is the statement from FROM to the end of WHERE.
 func (q *query) from(table string) string {
-	return "FROM " + table + " " + strings.Join(q.joins, " ") + " WHERE " + strings.Join(q.conditions, " AND ")
+	return "FROM " + table + " " + strings.Join(q.joins, " ") + " " + q.where()
 }
+
+// where is the WHERE of a statement that joins nothing itself.
+func (q *query) where() string { return "WHERE " + strings.Join(q.conditions, " AND ") }
 
 // page is the statement from FROM on, continued after the page's last row, with one row more than the page holds: that
 // it comes tells that there is a next page.
@@ -143,30 +146,6 @@ func (q *query) peopleOfStaff(staff []uuid.UUID) {
 	default:
 		q.and("EXISTS (SELECT FROM assignments a WHERE a.organization_id = p.organization_id AND a.person_id = p.id AND a.staff_id = ANY (%s))", ids(staff))
 	}
-}
-
-// notPrivate narrows tasks (alias t) to those whose matter does not hide them from the caller (B5).
-func (q *query) notPrivate(caller domain.Caller) {
-	q.and(`(t.matter_id IS NULL OR EXISTS (SELECT FROM matters m WHERE m.organization_id = t.organization_id AND m.id = t.matter_id
-		AND (m.visibility = 'everyone' OR m.responsible_staff_id = %s)))`, caller.StaffID)
-}
-
-// seenTasks narrows tasks (alias t) to those the caller sees (A2, B5).
-func (q *query) seenTasks(caller domain.Caller) {
-	q.notPrivate(caller)
-	if caller.SeesAllTasks() {
-		return
-	}
-	// What only the responsible staff member sees is seen by them, whatever their permissions (B5).
-	const own = `EXISTS (SELECT FROM task_assignees own WHERE own.organization_id = t.organization_id AND own.task_id = t.id AND own.staff_id = %s)
-		OR EXISTS (SELECT FROM matters m WHERE m.organization_id = t.organization_id AND m.id = t.matter_id
-			AND m.visibility <> 'everyone' AND m.responsible_staff_id = %s)`
-	if caller.SeesEveryone() {
-		q.and("(t.person_id IS NOT NULL OR "+own+")", caller.StaffID, caller.StaffID)
-		return
-	}
-	q.and("(EXISTS (SELECT FROM people p WHERE p.organization_id = t.organization_id AND p.id = t.person_id AND ("+seenPerson+")) OR "+own+")",
-		pq.Array(texts(caller.SeenKinds())), caller.StaffID, caller.StaffID, caller.StaffID)
 }
 
 func (q *query) filterTasks(filter domain.TaskFilter, today domain.Date) {

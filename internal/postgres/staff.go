@@ -139,9 +139,9 @@ func (tx *Tx) LockActiveAdministrators(ctx context.Context) (int, error) {
 	return len(administrators), nil
 }
 
-// Workload counts what a staff member holds (D5). Matters that only the staff member sees, and their tasks and events,
-// are not counted for anybody else (B5).
-func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.Staff, today domain.Date, now time.Time) (domain.Workload, error) {
+// Workload counts what a staff member holds (D5). What belongs to a matter that the caller does not see is not counted
+// (B5); without private, nothing that belongs to a private matter is.
+func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.Staff, today domain.Date, now time.Time, private bool) (domain.Workload, error) {
 	var counts struct {
 		Clients      int `db:"clients"`
 		Referrals    int `db:"referrals"`
@@ -151,14 +151,10 @@ func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.S
 		Events       int `db:"events"`
 	}
 	err := tx.get(ctx, &counts, `
-		WITH visible_matter AS (
-			SELECT m.id, m.status, m.responsible_staff_id FROM matters m
-			WHERE m.organization_id = $1 AND (m.visibility = 'everyone' OR m.responsible_staff_id = $3)
-		), held AS (
+		WITH held AS (
 			SELECT t.due_on FROM task_assignees seat
 			JOIN tasks t ON t.organization_id = seat.organization_id AND t.id = seat.task_id AND t.`+activeTask+`
-			WHERE seat.organization_id = $1 AND seat.staff_id = $2
-			  AND (t.matter_id IS NULL OR EXISTS (SELECT FROM visible_matter m WHERE m.id = t.matter_id))
+			WHERE seat.organization_id = $1 AND seat.staff_id = $2 AND `+notHidden("t", "t.matter_id", "$3")+` AND ($6 OR NOT `+ofPrivateMatter("t")+`)
 		)
 		SELECT (SELECT count(*) FROM assignments a JOIN people p ON p.organization_id = a.organization_id AND p.id = a.person_id
 		        WHERE a.organization_id = $1 AND a.staff_id = $2 AND p.kind = 'client') AS clients,
@@ -166,10 +162,11 @@ func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.S
 		        WHERE a.organization_id = $1 AND a.staff_id = $2 AND p.kind = 'referral') AS referrals,
 		       (SELECT count(*) FROM held) AS active_tasks,
 		       (SELECT count(*) FROM held WHERE due_on < $4) AS past_due_tasks,
-		       (SELECT count(*) FROM visible_matter m WHERE m.responsible_staff_id = $2 AND m.status IN ('open', 'pending')) AS matters,
+		       (SELECT count(*) FROM matters m WHERE m.organization_id = $1 AND m.responsible_staff_id = $2 AND m.status IN ('open', 'pending')
+		          AND `+seenMatter("m", "$3")+` AND ($6 OR m.visibility <> 'private')) AS matters,
 		       (SELECT count(*) FROM calendar_events e WHERE e.organization_id = $1 AND e.owner_staff_id = $2 AND e.starts_at > $5
-		          AND (e.matter_id IS NULL OR EXISTS (SELECT FROM visible_matter m WHERE m.id = e.matter_id))) AS events`,
-		tx.Organization.String(), staff.ID, caller.StaffID, today.String(), now)
+		          AND `+notHidden("e", "e.matter_id", "$3")+` AND ($6 OR NOT `+ofPrivateMatter("e")+`)) AS events`,
+		tx.Organization.String(), staff.ID, caller.StaffID, today.String(), now, private)
 	if err != nil {
 		return domain.Workload{}, fmt.Errorf("count workload: %w", err)
 	}

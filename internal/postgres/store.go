@@ -158,13 +158,13 @@ func (s *Store) getOne(ctx context.Context, into any, query string, args ...any)
 }
 
 // planForValues has the statements that follow planned for their values: those over arrays of any size, and those whose
-// values decide which index serves them. They are not kept prepared.
+// values decide which index serves them. They are not kept prepared, and not compiled: that would take longer than most of them.
 func (tx *Tx) planForValues(ctx context.Context) error {
 	if tx.forValues {
 		return nil
 	}
 	tx.forValues = true
-	if err := tx.exec(ctx, `SELECT set_config('plan_cache_mode', 'auto', true)`); err != nil {
+	if err := tx.exec(ctx, `SELECT set_config('plan_cache_mode', 'auto', true), set_config('jit', 'off', true)`); err != nil {
 		return fmt.Errorf("plan for values: %w", err)
 	}
 	return nil

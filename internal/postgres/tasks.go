@@ -89,8 +89,8 @@ func (tx *Tx) CountTasks(ctx context.Context, caller domain.Caller, filter domai
 	return total, nil
 }
 
-// Task reads one task the caller sees. Of their own organization, 403; of another or on a matter that is private to
-// somebody else, as if it did not exist, 404 (A2, B5).
+// Task reads one task the caller sees. Of their own organization, 403; of another or on a matter that is hidden from
+// them, as if it did not exist, 404 (A2, B5).
 func (tx *Tx) Task(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Task, error) {
 	seen := newQuery("t", tx.Organization)
 	seen.and("t.id = %s", id)
@@ -99,10 +99,10 @@ func (tx *Tx) Task(ctx context.Context, caller domain.Caller, id uuid.UUID) (dom
 	if err != nil || found {
 		return task, err
 	}
-	hidden := newQuery("t", tx.Organization)
-	hidden.and("t.id = %s", id)
-	hidden.notPrivate(caller)
-	if _, found, err = tx.task(ctx, hidden); err != nil {
+	unseen := newQuery("t", tx.Organization)
+	unseen.and("t.id = %s", id)
+	unseen.unhiddenTasks(caller)
+	if _, found, err = tx.task(ctx, unseen); err != nil {
 		return domain.Task{}, err
 	}
 	if found {
@@ -179,15 +179,4 @@ func (tx *Tx) SaveTask(ctx context.Context, task domain.Task) error {
 		return fmt.Errorf("save assignees: %w", err)
 	}
 	return nil
-}
-
-// MatterSeen tells whether there is a matter that the caller sees (B5).
-func (tx *Tx) MatterSeen(ctx context.Context, caller domain.Caller, id uuid.UUID) (bool, error) {
-	var seen bool
-	err := tx.get(ctx, &seen, `SELECT EXISTS (SELECT FROM matters m WHERE m.organization_id = $1 AND m.id = $2
-		AND (m.visibility = 'everyone' OR m.responsible_staff_id = $3))`, tx.Organization.String(), id, caller.StaffID)
-	if err != nil {
-		return false, fmt.Errorf("look for matter: %w", err)
-	}
-	return seen, nil
 }

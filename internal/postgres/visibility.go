@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"github.com/lib/pq"
+
+	"handover/internal/domain"
+)
+
+// This is the one place that says who sees what of matters (B5). Whatever reads matters, tasks or events, or what was
+// recorded of them, takes its condition from here.
+
+// seenMatter is what makes a matter (an alias of matters) seen by a staff member (a placeholder): it is everyone's, or
+// theirs, or that of groups they are in. Nobody else sees it, administrators included.
+//
+// OFFSET 0 keeps the planner from gathering all that somebody's groups see for the sake of a few rows.
+func seenMatter(matter, staff string) string {
+	return `(` + matter + `.visibility = 'everyone' OR ` + matter + `.responsible_staff_id = ` + staff + ` OR ` + matter + `.visibility = 'groups' AND EXISTS (
+		SELECT FROM matter_groups shown
+		JOIN staff_group_members member ON member.organization_id = shown.organization_id AND member.staff_group_id = shown.staff_group_id
+		WHERE shown.organization_id = ` + matter + `.organization_id AND shown.matter_id = ` + matter + `.id AND member.staff_id = ` + staff + ` OFFSET 0))`
+}
+
+// notHidden is what keeps a row (an alias) from being hidden by the matter it belongs to, if it belongs to one: the
+// staff member (a placeholder) sees that matter. It looks among the few matters that are not everyone's, one probe of
+// a small index for each row that has a matter.
+//
+// The matter's id may be a column or a CASE. Under row-level security a call such as coalesce, which could tell of what it
+// is given, would not be looked up in an index.
+func notHidden(row, matterID, staff string) string {
+	return `(` + matterID + ` IS NULL OR NOT EXISTS (
+		SELECT FROM matters hidden WHERE hidden.organization_id = ` + row + `.organization_id AND hidden.id = ` + matterID + `
+			AND hidden.visibility <> 'everyone' AND NOT ` + seenMatter("hidden", staff) + ` OFFSET 0))`
+}
+
+// ofPrivateMatter is what makes a row (an alias) belong to a private matter, whoever may see it.
+func ofPrivateMatter(row string) string {
+	return `EXISTS (SELECT FROM matters private WHERE private.organization_id = ` + row + `.organization_id AND private.id = ` + row + `.matter_id
+		AND private.visibility = 'private' OFFSET 0)`
+}
+
+// seenMatters narrows matters (alias m) to those the caller sees.
+func (q *query) seenMatters(caller domain.Caller) {
+	q.and(seenMatter("m", q.arg(caller.StaffID)))
+}
+
+// unhiddenTasks narrows tasks (alias t) to those whose matter does not hide them from the caller.
+func (q *query) unhiddenTasks(caller domain.Caller) {
+	q.and(notHidden("t", "t.matter_id", q.arg(caller.StaffID)))
+}
+
+// seenTasks narrows tasks (alias t) to those the caller sees: B5, then A2. What only the responsible staff member may
+// see is seen by them, whatever their permissions.
+func (q *query) seenTasks(caller domain.Caller) {
+	me := q.arg(caller.StaffID)
+	q.and(notHidden("t", "t.matter_id", me))
+	if caller.SeesAllTasks() {
+		return
+	}
+	own := `EXISTS (SELECT FROM task_assignees own WHERE own.organization_id = t.organization_id AND own.task_id = t.id AND own.staff_id = ` + me + `)
+		OR EXISTS (SELECT FROM matters m WHERE m.organization_id = t.organization_id AND m.id = t.matter_id
+			AND m.visibility <> 'everyone' AND m.responsible_staff_id = ` + me + `)`
+	if caller.SeesEveryone() {
+		q.and("(t.person_id IS NOT NULL OR " + own + ")")
+		return
+	}
+	q.and("(EXISTS (SELECT FROM people p WHERE p.organization_id = t.organization_id AND p.id = t.person_id AND ("+seenPerson+")) OR "+own+")",
+		pq.Array(texts(caller.SeenKinds())), caller.StaffID)
+}
+
+// unhiddenEvents narrows calendar events (alias e) to those whose matter does not hide them from the caller.
+func (q *query) unhiddenEvents(caller domain.Caller) {
+	q.and(notHidden("e", "e.matter_id", q.arg(caller.StaffID)))
+}
+
+// seenEvents narrows calendar events (alias e) to those the caller sees: B5 first, then all of them by the tasks
+// permission, and everybody those that they own or attend, or that belong to a matter of theirs. These are found from
+// the caller's side: they are few among the organization's.
+func (q *query) seenEvents(caller domain.Caller) {
+	me := q.arg(caller.StaffID)
+	q.and(notHidden("e", "e.matter_id", me))
+	if caller.SeesAllTasks() {
+		return
+	}
+	q.and(`e.id IN (
+		SELECT own.id FROM calendar_events own WHERE own.organization_id = $1 AND own.owner_staff_id = ` + me + `
+		UNION ALL SELECT seat.calendar_event_id FROM calendar_event_attendees seat WHERE seat.organization_id = $1 AND seat.staff_id = ` + me + `
+		UNION ALL SELECT own.id FROM matters m JOIN calendar_events own ON own.organization_id = m.organization_id AND own.matter_id = m.id
+			WHERE m.organization_id = $1 AND m.responsible_staff_id = ` + me + `)`)
+}
