@@ -24,7 +24,7 @@ type caseload struct {
 
 	organizations, staff, people, words, assignments, matters, tasks, taskAssignees []row
 	events, attendees, template, selections, selected, runs, progress, items, audit []row
-	tokens                                                                          []row
+	tokens, groups, members, matterGroups, told, notifications, notified            []row
 }
 
 // The places of things among an organization's ids.
@@ -34,6 +34,7 @@ const (
 	tasksAt   = 0x10000
 	mattersAt = 0x20000
 	eventsAt  = 0x30000
+	groupsAt  = 0x600000
 )
 
 func newCaseload(idOf func(int) uuid.UUID, name, zone, host, prefix string, now time.Time) *caseload {
@@ -172,6 +173,20 @@ func (c *caseload) addEvent(title string, days int, owner uuid.UUID, matter *uui
 	}
 }
 
+// addGroup adds a group of staff, who see the matters that are for groups.
+func (c *caseload) addGroup(name string, members ...uuid.UUID) {
+	group := c.idOf(groupsAt + 1 + len(c.groups))
+	c.groups = append(c.groups, c.row(row{"id": group, "name": name, "created_at": c.daysAgo(200), "updated_at": c.daysAgo(200)}))
+	for _, member := range domain.NewStaffSet(members...) {
+		c.members = append(c.members, c.row(row{"staff_group_id": group, "staff_id": member}))
+	}
+	for _, matter := range c.matters {
+		if matter["visibility"] == "groups" {
+			c.matterGroups = append(c.matterGroups, c.row(row{"matter_id": matter["id"], "staff_group_id": group}))
+		}
+	}
+}
+
 func (c *caseload) addTemplate(title, details string, days int) {
 	c.template = append(c.template, c.row(row{"position": len(c.template) + 1, "title": title, "details": details, "days_until_due": days}))
 }
@@ -181,10 +196,13 @@ func (c *caseload) tables() []table {
 	return []table{
 		{"organizations", c.organizations},
 		{"staff", c.staff},
+		{"staff_groups", c.groups},
+		{"staff_group_members", c.members},
 		{"people", c.people},
 		{"person_words", c.words},
 		{"assignments", c.assignments},
 		{"matters", c.matters},
+		{"matter_groups", c.matterGroups},
 		{"tasks", c.tasks},
 		{"task_assignees", c.taskAssignees},
 		{"calendar_events", c.events},
@@ -196,6 +214,9 @@ func (c *caseload) tables() []table {
 		{"run_progress", c.progress},
 		{"run_items", c.items},
 		{"audit_events", c.audit},
+		{"notification_counters", c.told},
+		{"notifications", c.notifications},
+		{"notification_items", c.notified},
 		{"api_tokens", c.tokens},
 	}
 }

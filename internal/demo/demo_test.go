@@ -59,6 +59,9 @@ func TestTheDemoIsBelievable(t *testing.T) {
 		"due dates before and after today": "SELECT count(*) FILTER (WHERE due_on < current_date - 1) > 20 AND count(*) FILTER (WHERE due_on > current_date + 1) > 20 FROM tasks WHERE status = 'open'",
 		"tasks that nobody holds":          "SELECT count(*) > 5 FROM tasks t WHERE status = 'open' AND NOT EXISTS (SELECT FROM task_assignees a WHERE a.task_id = t.id)",
 		"private matters":                  "SELECT count(*) > 3 FROM matters WHERE visibility = 'private'",
+		"matters that a group sees":        "SELECT count(*) > 2 FROM matters m JOIN matter_groups g ON (g.organization_id, g.matter_id) = (m.organization_id, m.id) WHERE m.visibility = 'groups'",
+		"a run that is still to come":      "SELECT count(*) = 1 FROM runs WHERE status = 'scheduled' AND scheduled_for > now()",
+		"an unread notification":           "SELECT count(*) = 1 FROM notifications WHERE read_at IS NULL",
 		"twelve people whom Grace serves":  "SELECT count(*) = 12 FROM assignments a JOIN staff s ON s.organization_id = a.organization_id AND s.id = a.staff_id WHERE s.first_name = 'Grace'",
 		"upcoming and past events":         "SELECT count(*) FILTER (WHERE starts_at < now()) > 20 AND count(*) FILTER (WHERE starts_at > now()) > 20 FROM calendar_events",
 	} {
@@ -76,7 +79,7 @@ func TestTheDemoIsBelievable(t *testing.T) {
 func fingerprint(t *testing.T, db *testdb.DB) string {
 	t.Helper()
 	var all string
-	for _, table := range []string{"organizations", "staff", "people", "person_words", "assignments", "tasks", "task_assignees", "matters", "calendar_events", "runs", "run_items", "audit_events"} {
+	for _, table := range []string{"organizations", "staff", "people", "person_words", "assignments", "tasks", "task_assignees", "matters", "calendar_events", "runs", "run_items", "audit_events", "staff_groups", "staff_group_members", "matter_groups", "notifications", "notification_items"} {
 		var sum string
 		if err := db.SQL.GetContext(t.Context(), &sum, "SELECT md5(coalesce(string_agg(r::text, ';' ORDER BY r::text), '')) FROM "+table+" r"); err != nil {
 			t.Fatal(err)

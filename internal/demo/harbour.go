@@ -65,6 +65,7 @@ func harbour(now time.Time) *caseload {
 		c.harbourPerson(number, grace, gone, team, &graces)
 	}
 	c.legalDesk(amira, team)
+	c.addGroup("Legal desk", amira, team[1], team[2])
 	c.addTemplate("Welcome call", "Introduce yourself and agree on a first meeting.", 2)
 	c.addTemplate("First meeting", "", 10)
 	for range 12 {
@@ -135,29 +136,17 @@ func (c *caseload) legalDesk(amira uuid.UUID, team []uuid.UUID) {
 	}
 }
 
-// history is what the examples read: a run, its item and audit row, and a saved selection.
+// history is what the examples read: runs, their items and audit rows, a notification, and a saved selection.
 func (c *caseload) history(amira, jonas, grace, maya uuid.UUID, graces []uuid.UUID) {
-	at, run := c.daysAgo(7), c.idOf(0x100001)
-	before, after := []uuid.UUID{grace}, []uuid.UUID{jonas, grace}
-	request := row{
-		"selection": row{"type": "people", "person_ids": []uuid.UUID{maya}},
-		"change":    row{"type": "add", "staff_ids": []uuid.UUID{jonas}, "task_policy": "keep"},
-		"reason":    "Maya is looking for work in Jonas's field",
-	}
-	c.runs = []row{c.row(row{
-		"id": run, "kind": string(domain.RunManageAssignments), "status": string(domain.RunSucceeded), "requested_by_staff_id": amira,
-		"requested_at": at, "started_at": at, "finished_at": at.Add(40 * time.Millisecond), "reason": request["reason"], "request": request,
-		"totals": domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1}, "revision": "5f1e0c2b7a934d66b1d2c7a90e6f5384",
-	})}
-	c.progress = []row{c.row(row{"run_id": run, "done": 1, "total": 1})}
-	c.items = []row{c.row(row{
-		"run_id": run, "position": 1, "kind": "person", "item_id": maya, "outcome": "changed", "before_staff_ids": before, "after_staff_ids": after,
-	})}
-	c.audit = []row{c.row(row{
-		"id": c.idOf(0x400001), "occurred_at": at, "staff_id": amira, "action": string(domain.RunManageAssignments), "subject_kind": "person",
-		"subject_id": maya, "run_id": run, "request_id": c.idOf(0x500001).String(), "reason": request["reason"],
-		"before": row{"staff_ids": before}, "after": row{"staff_ids": after},
-	})}
+	weekAgo, yesterday := c.daysAgo(7), c.daysAgo(1)
+	c.addRun(0x100001, jonas, maya, amira, weekAgo, "Maya is looking for work in Jonas's field")
+
+	known := c.idOf(0x1030) // to Amira, who was told
+	c.addRun(0x100006, amira, known, jonas, yesterday, "Amira knows the family")
+	c.addNotification(0x700001, amira, jonas, c.idOf(0x100006), yesterday, known)
+
+	c.addLeaveCover(0x100005, amira, yesterday)
+
 	clients := 0
 	for _, id := range graces {
 		c.selected = append(c.selected, c.row(row{"selection_id": c.idOf(0x200001), "person_id": id}))
@@ -168,7 +157,75 @@ func (c *caseload) history(amira, jonas, grace, maya uuid.UUID, graces []uuid.UU
 		}
 	}
 	c.selections = []row{c.row(row{
-		"id": c.idOf(0x200001), "created_by_staff_id": amira, "created_at": at, "expires_at": c.now.AddDate(10, 0, 0),
+		"id": c.idOf(0x200001), "created_by_staff_id": amira, "created_at": weekAgo, "expires_at": c.now.AddDate(10, 0, 0),
 		"clients_count": clients, "referrals_count": len(graces) - clients,
 	})}
+}
+
+// addRun adds a run that added a staff member to a person whom others serve, with its item and its audit row. Who serves
+// the person now is who did after it.
+func (c *caseload) addRun(number int, added, person, requester uuid.UUID, at time.Time, reason string) {
+	var before []uuid.UUID
+	there := false
+	for _, assignment := range c.assignments {
+		if assignment["person_id"] != person {
+			continue
+		}
+		if staff, ok := assignment["staff_id"].(uuid.UUID); ok && staff != added {
+			before = append(before, staff)
+		} else {
+			there = true
+		}
+	}
+	if !there {
+		c.assignments = append(c.assignments, c.row(row{"person_id": person, "staff_id": added}))
+	}
+	after := domain.NewStaffSet(append([]uuid.UUID{added}, before...)...)
+	run, audited := c.idOf(number), len(c.audit)+1
+	c.runs = append(c.runs, c.row(row{
+		"id": run, "kind": string(domain.RunManageAssignments), "status": string(domain.RunSucceeded), "requested_by_staff_id": requester,
+		"requested_at": at, "started_at": at, "finished_at": at.Add(40 * time.Millisecond), "scheduled_for": nil, "return_at": nil,
+		"reason": reason, "totals": domain.Totals{PeopleChanged: 1, AssignmentsAdded: 1}, "revision": fmt.Sprintf("5f1e0c2b7a934d66b1d2c7a90e%06x", number),
+		"request": row{
+			"selection": row{"type": "people", "person_ids": []uuid.UUID{person}},
+			"change":    row{"type": "add", "staff_ids": []uuid.UUID{added}, "task_policy": "keep"},
+			"reason":    reason,
+		},
+	}))
+	c.progress = append(c.progress, c.row(row{"run_id": run, "done": 1, "total": 1}))
+	c.items = append(c.items, c.row(row{
+		"run_id": run, "position": 1, "kind": string(domain.ItemPerson), "item_id": person, "outcome": string(domain.OutcomeChanged),
+		"before_staff_ids": before, "after_staff_ids": after,
+	}))
+	c.audit = append(c.audit, c.row(row{
+		"id": c.idOf(0x400000 + audited), "occurred_at": at, "staff_id": requester, "action": string(domain.RunManageAssignments), "subject_kind": "person",
+		"subject_id": person, "run_id": run, "request_id": c.idOf(0x500000 + audited).String(), "reason": reason,
+		"before": row{"staff_ids": before}, "after": row{"staff_ids": after},
+	}))
+}
+
+// addLeaveCover adds a run that is still to come.
+func (c *caseload) addLeaveCover(number int, requester uuid.UUID, at time.Time) {
+	const reason = "Kwame Boateng is on parental leave"
+	run, cover := c.idOf(number), row{"to_staff_ids": []uuid.UUID{c.idOf(0x107)}}
+	begins := c.now.Truncate(24*time.Hour).AddDate(1, 0, 0)
+	ends := begins.AddDate(0, 1, 0)
+	c.runs = append(c.runs, c.row(row{
+		"id": run, "kind": string(domain.RunReassignWork), "status": string(domain.RunScheduled), "requested_by_staff_id": requester,
+		"requested_at": at, "started_at": nil, "finished_at": nil, "scheduled_for": begins, "return_at": ends, "reason": reason,
+		"totals": domain.Totals{}, "revision": nil,
+		"request": row{"from_staff_id": c.idOf(0x109), "matters": cover, "events": cover, "run_at": begins, "return_at": ends, "reason": reason},
+	}))
+	c.progress = append(c.progress, c.row(row{"run_id": run, "done": 0, "total": 0}))
+}
+
+// addNotification tells a staff member of a person they were given.
+func (c *caseload) addNotification(number int, receiver, actor, run uuid.UUID, at time.Time, person uuid.UUID) {
+	id := c.idOf(number)
+	c.told = append(c.told, c.row(row{"staff_id": receiver, "last_number": 1}))
+	c.notifications = append(c.notifications, c.row(row{
+		"id": id, "staff_id": receiver, "number": 1, "kind": "work_received", "run_id": run, "actor_staff_id": actor, "created_at": at,
+		"people_count": 1, "tasks_count": 0, "matters_count": 0, "events_count": 0, "email_status": "none",
+	}))
+	c.notified = append(c.notified, c.row(row{"notification_id": id, "position": 1, "kind": string(domain.ItemPerson), "item_id": person}))
 }
