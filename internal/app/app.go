@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"handover/internal/domain"
+	"handover/internal/live"
 	"handover/internal/postgres"
 )
 
@@ -20,16 +21,21 @@ type App struct {
 	now   func() time.Time
 	queue Queue
 	log   *slog.Logger
+	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
 type Queue interface {
 	EnqueueRun(ctx context.Context, tx *sql.Tx, job RunJob) error
+	// EnqueueMails leaves a mail for each of the notifications.
+	EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.UUID, notifications []uuid.UUID) error
 }
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
-	return &App{store: store, now: now, queue: queue, log: log}
+	a := &App{store: store, now: now, queue: queue, log: log}
+	a.hub = newHub(a)
+	return a
 }
 
 // The database's view of things that the surface shows as they are.

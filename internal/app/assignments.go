@@ -93,11 +93,17 @@ func (a *App) newRun(caller domain.Caller, request AssignmentsRequest, people in
 // changeNow carries the change out within the request.
 func (a *App) changeNow(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, people []uuid.UUID) (domain.Run, error) {
 	run := a.newRun(caller, request, len(people), a.instant())
+	decide := a.assignmentsDecision(tx, caller, assignmentsWish{request.Change, request.ExpectedRevision, request.ChangePointer}, people)
+	return a.carryOutNow(ctx, tx, caller, run, request.DryRun, decide)
+}
+
+// carryOutNow carries a run out within the request, or shows what it would do.
+func (a *App) carryOutNow(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, dryRun bool, decide decide) (domain.Run, error) {
 	run.StartedAt = &run.RequestedAt
-	if !request.DryRun {
+	if !dryRun {
 		run.ID = newID()
 	}
-	return a.carryOut(ctx, tx, caller, run, assignmentsWish{request.Change, request.ExpectedRevision, request.ChangePointer}, people, func(int) {})
+	return a.carryOut(ctx, tx, caller, run, decide, func(domain.Run, int) error { return nil })
 }
 
 // assignmentsWish is what a worker needs to know to carry out a change that was asked for earlier.
@@ -107,6 +113,39 @@ type assignmentsWish struct {
 	ChangePointer    string // where in the body the change stood
 }
 
+// decision is what a run is to do, decided on the facts as they are.
+type decision struct {
+	plan     *domain.Plan
+	revision *string // of the facts
+	total    int     // of the run's progress
+	received domain.Received
+}
+
+// decide reads the facts, locked where the plan is to be applied, and plans.
+type decide func(ctx context.Context, lock bool) (decision, error)
+
+func (a *App) assignmentsDecision(tx *postgres.Tx, caller domain.Caller, wish assignmentsWish, people []uuid.UUID) decide {
+	return func(ctx context.Context, lock bool) (decision, error) {
+		facts, err := tx.AssignmentFacts(ctx, people, wish.Change.StaffIDs, wish.Change.IncludeIntakeTasks, lock)
+		if err != nil {
+			return decision{}, err
+		}
+		revision := domain.Revision(facts)
+		if err := checkRevision(wish.ExpectedRevision, revision); err != nil {
+			return decision{}, err
+		}
+		plan, err := a.planAssignments(ctx, tx, caller, facts, wish.Change)
+		if err != nil {
+			return decision{}, below(wish.ChangePointer, err)
+		}
+		zone, err := caller.Zone()
+		if err != nil {
+			return decision{}, err
+		}
+		return decision{plan, &revision, len(people), domain.Received{Due: facts.Due(zone)}}, nil
+	}
+}
+
 // The stages of a change, of which progress tells.
 const (
 	stagePlanned = iota + 1
@@ -114,44 +153,56 @@ const (
 	stageRecorded
 )
 
-// carryOut is the one way of every change: facts, plan, apply, record. A preview leaves out what writes; it has no id.
-func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, wish assignmentsWish, people []uuid.UUID, reached func(stage int)) (domain.Run, error) {
+// carryOut is the one way of every run: facts, plan, apply, record, tell. A preview leaves out what writes; it has no id. It
+// answers with the run as who asks may see it. reached is told of each stage, and may end the run.
+func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, decide decide, reached func(run domain.Run, stage int) error) (domain.Run, error) {
 	preview := run.ID == uuid.Nil
-	facts, err := tx.AssignmentFacts(ctx, people, wish.Change.StaffIDs, wish.Change.IncludeIntakeTasks, !preview)
+	decided, err := decide(ctx, !preview)
 	if err != nil {
 		return run, err
 	}
-	run.Revision = new(domain.Revision(facts))
-	if err := checkRevision(wish.ExpectedRevision, *run.Revision); err != nil {
-		return run, err
-	}
-	plan, err := a.planAssignments(ctx, tx, caller, facts, wish.Change)
-	if err != nil {
-		return run, below(wish.ChangePointer, err)
-	}
-	run.Totals, run.Done = plan.Totals, run.Total
+	plan := decided.plan
+	run.Revision, run.Totals, run.Total, run.Done = decided.revision, plan.Totals, decided.total, decided.total
 	if preview {
 		run.FinishedAt = new(a.instant())
-		return run, nil
+		return seenBy(run, plan), nil
 	}
-	reached(stagePlanned)
+	if err := reached(run, stagePlanned); err != nil {
+		return run, err
+	}
 	if err := tx.Apply(ctx, plan, *run.StartedAt); err != nil {
 		return run, fmt.Errorf("apply: %w", err)
 	}
-	reached(stageApplied)
+	if err := reached(run, stageApplied); err != nil {
+		return run, err
+	}
 	run.Status, run.FinishedAt = domain.RunSucceeded, new(a.instant())
+	run.UndoUntil = domain.UndoUntilOf(run.Kind, run.Status, run.FinishedAt)
+	if err := a.record(ctx, tx, caller, run, decided); err != nil {
+		return run, err
+	}
+	return seenBy(run, plan), reached(run, stageRecorded)
+}
+
+// record writes what a run did: itself, its items with their audit rows, and what staff are told.
+func (a *App) record(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, decided decision) error {
 	stamp := postgres.AuditStamp{At: *run.FinishedAt, StaffID: caller.StaffID, RequestID: caller.RequestID, Reason: run.Reason, Action: string(run.Kind), RunID: run.ID}
 	if err := tx.SaveRun(ctx, run); err != nil {
-		return run, err
+		return err
 	}
 	if err := tx.SaveProgress(ctx, run.ID, run.Done, run.Total); err != nil {
-		return run, err
+		return err
 	}
-	if err := tx.RecordItems(ctx, plan.Items, stamp, newID); err != nil {
-		return run, err
+	if err := tx.RecordItems(ctx, decided.plan.Items, stamp, newID); err != nil {
+		return err
 	}
-	reached(stageRecorded)
-	return run, nil
+	return a.notify(ctx, tx, domain.Notices(decided.plan, decided.received), caller.StaffID, run.ID, *run.FinishedAt)
+}
+
+// seenBy is a run without what is hidden from who asked for it (B5).
+func seenBy(run domain.Run, plan *domain.Plan) domain.Run {
+	run.Totals = run.Totals.Minus(plan.Hidden)
+	return run
 }
 
 // checkRevision refuses a decision that rests on other facts than there are (A15).

@@ -13,7 +13,8 @@ import (
 	"handover/internal/postgres"
 )
 
-// RunJob is a run left to a worker. It carries the wish; the people are frozen in the run's selection.
+// RunJob is a run left to a worker. It carries the wish of its kind; the people of a change of assignments are frozen in the
+// run's selection.
 type RunJob struct {
 	Organization     uuid.UUID               `json:"organization_id"`
 	Run              uuid.UUID               `json:"run_id"`
@@ -21,6 +22,9 @@ type RunJob struct {
 	Change           domain.AssignmentChange `json:"change"`
 	ChangePointer    string                  `json:"change_pointer"`
 	ExpectedRevision *string                 `json:"expected_revision,omitempty"`
+	Work             *domain.WorkWish        `json:"work,omitempty"`    // of reassign_work
+	Returns          bool                    `json:"returns,omitempty"` // of undo: gives back what was lent (B12)
+	NotBefore        *time.Time              `json:"not_before,omitempty"`
 }
 
 // ErrRunTaken tells that another worker is at the run: whoever that is finishes it.
@@ -43,20 +47,24 @@ func (a *App) enqueue(ctx context.Context, tx *postgres.Tx, caller domain.Caller
 	}
 	run := a.newRun(caller, request, len(people.people), a.instant())
 	run.ID, run.Status, run.SelectionID = newID(), domain.RunQueued, &selection
+	return run, a.leaveToWorker(ctx, tx, run, RunJob{
+		RequestID: caller.RequestID, Change: request.Change, ChangePointer: request.ChangePointer, ExpectedRevision: request.ExpectedRevision,
+	})
+}
+
+// leaveToWorker saves a run that is to be carried out later, with its job.
+func (a *App) leaveToWorker(ctx context.Context, tx *postgres.Tx, run domain.Run, job RunJob) error {
 	if err := tx.SaveRun(ctx, run); err != nil {
-		return domain.Run{}, err
+		return err
 	}
 	if err := tx.SaveProgress(ctx, run.ID, 0, run.Total); err != nil {
-		return domain.Run{}, err
+		return err
 	}
-	job := RunJob{
-		Organization: uuid.UUID(caller.Organization), Run: run.ID, RequestID: caller.RequestID,
-		Change: request.Change, ChangePointer: request.ChangePointer, ExpectedRevision: request.ExpectedRevision,
-	}
+	job.Organization, job.Run, job.NotBefore = uuid.UUID(tx.Organization), run.ID, run.ScheduledFor
 	if err := a.queue.EnqueueRun(ctx, tx.Tx.Tx, job); err != nil {
-		return domain.Run{}, fmt.Errorf("enqueue run: %w", err)
+		return fmt.Errorf("enqueue run: %w", err)
 	}
-	return run, nil
+	return nil
 }
 
 // checkStillAsExpected tells the caller at once where their decision is stale already. The worker looks once more.
@@ -71,7 +79,7 @@ func checkStillAsExpected(ctx context.Context, tx *postgres.Tx, selection uuid.U
 	return checkRevision(expected, summary.Revision)
 }
 
-// CarryOutRun does the work of a queued run. complete marks the job as done in the transaction of the work, so that the
+// CarryOutRun does the work of a queued or scheduled run. complete marks the job as done in the transaction of the work, so that the
 // two are there together or not at all. A refusal ends the run as failed; every other error, and what may pass by itself,
 // leaves it to be tried again.
 func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error) error {
@@ -92,17 +100,51 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 		return complete(ctx, tx.Tx.Tx)
 	})
 	var refusal *domain.Error
-	if errors.As(err, &refusal) && refusal.RetryAfter == 0 {
+	switch {
+	case errors.Is(err, errCancelled):
+		return a.endRun(ctx, job, complete, func(ctx context.Context, tx *postgres.Tx, run domain.Run) error {
+			_, err := a.cancel(ctx, tx, run)
+			return err
+		})
+	case errors.As(err, &refusal) && refusal.RetryAfter == 0:
 		return a.FailRun(ctx, job, refusal, complete)
 	}
 	return err
 }
+
+// errCancelled ends the work of a run that nobody wants any more.
+var errCancelled = errors.New("cancelled")
 
 func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run, job RunJob) error {
 	caller, err := a.requester(ctx, tx, run, job.RequestID)
 	if err != nil {
 		return err
 	}
+	reached := func(run domain.Run, stage int) error {
+		if stage != stageRecorded {
+			asked, err := tx.CancelAsked(ctx, run.ID)
+			if err != nil {
+				return err
+			}
+			if asked {
+				return errCancelled
+			}
+		}
+		a.tellProgress(ctx, caller.Organization, run, stage)
+		return nil
+	}
+	switch run.Kind {
+	case domain.RunManageAssignments, domain.RunAssignStaff, domain.RunRemoveStaff:
+		return a.changeTaken(ctx, tx, caller, run, job, reached)
+	case domain.RunReassignWork:
+		return a.reassignTaken(ctx, tx, caller, run, job, reached)
+	case domain.RunUndo:
+		return a.undoTaken(ctx, tx, caller, run, job, reached)
+	}
+	return fmt.Errorf("unknown kind of run %q", run.Kind)
+}
+
+func (a *App) changeTaken(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, job RunJob, reached func(domain.Run, int) error) error {
 	people, err := tx.PeopleOfSelection(ctx, *run.SelectionID)
 	if err != nil {
 		return err
@@ -111,17 +153,13 @@ func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run
 	frozen := make([]uuid.UUID, len(people))
 	for i, person := range people {
 		frozen[i] = person.ID
-		if person.Kind == domain.KindClient {
-			kinds.Clients++
-		} else {
-			kinds.Referrals++
-		}
+		kinds.Add(person.Kind)
 	}
 	if err := checkMay(caller, run.Kind, kinds); err != nil {
 		return err
 	}
-	progress := func(stage int) { a.tellProgress(ctx, caller.Organization, run, stage) }
-	_, err = a.carryOut(ctx, tx, caller, run, assignmentsWish{job.Change, job.ExpectedRevision, job.ChangePointer}, frozen, progress)
+	decide := a.assignmentsDecision(tx, caller, assignmentsWish{job.Change, job.ExpectedRevision, job.ChangePointer}, frozen)
+	_, err = a.carryOut(ctx, tx, caller, run, decide, reached)
 	return err
 }
 
@@ -159,7 +197,7 @@ func takeRun(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (domain.Run, er
 func (a *App) markRunning(ctx context.Context, organization domain.OrganizationID, id uuid.UUID) error {
 	return a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
 		run, err := takeRun(ctx, tx, id)
-		if err != nil || run.Status != domain.RunQueued {
+		if err != nil || run.Status != domain.RunQueued && run.Status != domain.RunScheduled {
 			return err
 		}
 		run.Status, run.StartedAt = domain.RunRunning, new(a.instant())
@@ -167,17 +205,28 @@ func (a *App) markRunning(ctx context.Context, organization domain.OrganizationI
 	})
 }
 
-// FailRun ends a run as failed, with the reason its requester would have been told.
+// FailRun ends a run as failed, with the reason its requester would have been told had they waited; now they are notified.
 func (a *App) FailRun(ctx context.Context, job RunJob, refusal *domain.Error, complete func(context.Context, *sql.Tx) error) error {
+	return a.endRun(ctx, job, complete, func(ctx context.Context, tx *postgres.Tx, run domain.Run) error {
+		run.Status, run.FinishedAt = domain.RunFailed, new(a.instant())
+		run.Error = &domain.RunError{Code: refusal.Code, Detail: refusal.Detail, Params: refusal.Params, Fields: refusal.Fields}
+		if err := tx.SaveRun(ctx, run); err != nil {
+			return err
+		}
+		failed := []domain.Notice{{Kind: domain.NoticeRunFailed, Receiver: run.RequestedBy.ID}}
+		return a.notify(ctx, tx, failed, run.RequestedBy.ID, run.ID, *run.FinishedAt)
+	})
+}
+
+// endRun ends a run without its work, unless it has ended already, and its job.
+func (a *App) endRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error, end func(context.Context, *postgres.Tx, domain.Run) error) error {
 	return a.store.InTx(ctx, domain.OrganizationID(job.Organization), postgres.Working, func(tx *postgres.Tx) error {
 		run, err := takeRun(ctx, tx, job.Run)
 		if err != nil {
 			return err
 		}
 		if !run.Status.Finished() {
-			run.Status, run.FinishedAt = domain.RunFailed, new(a.instant())
-			run.Error = &domain.RunError{Code: refusal.Code, Detail: refusal.Detail, Params: refusal.Params, Fields: refusal.Fields}
-			if err := tx.SaveRun(ctx, run); err != nil {
+			if err := end(ctx, tx, run); err != nil {
 				return err
 			}
 		}

@@ -25,7 +25,7 @@ func (a *App) Run(ctx context.Context, caller domain.Caller, id uuid.UUID) (doma
 }
 
 func ownRun(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
-	run, err := tx.Run(ctx, id)
+	run, err := tx.SeenRun(ctx, caller, id)
 	if err == nil && run.RequestedBy.ID != caller.StaffID && !caller.IsAdministrator() {
 		return domain.Run{}, domain.Denied("Only who asked for this run, and administrators, may see it.")
 	}

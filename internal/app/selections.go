@@ -48,12 +48,7 @@ func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 	result := chosen{people: make([]uuid.UUID, len(people)), saved: selection.Saved}
 	for i, person := range people {
 		result.people[i] = person.ID
-		switch person.Kind {
-		case domain.KindClient:
-			result.kinds.Clients++
-		case domain.KindReferral:
-			result.kinds.Referrals++
-		}
+		result.kinds.Add(person.Kind)
 		if !person.Seen {
 			result.unseen++
 		}

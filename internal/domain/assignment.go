@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -57,7 +58,19 @@ type PersonFacts struct {
 type TaskFacts struct {
 	ID        uuid.UUID
 	Person    int // its person's place in AssignmentFacts.People
+	DueOn     *Date
 	Assignees StaffSet
+}
+
+// Due tells when the tasks are due.
+func (f *AssignmentFacts) Due(zone *time.Location) Due {
+	due := Due{Tasks: map[uuid.UUID]Date{}, Zone: zone}
+	for _, task := range f.Tasks {
+		if task.DueOn != nil {
+			due.Tasks[task.ID] = *task.DueOn
+		}
+	}
+	return due
 }
 
 // Intake is what intake tasks are made with: the template, today in the organization's time zone, and new ids.

@@ -38,6 +38,9 @@ func (c Caller) Today(now time.Time) (Date, error) {
 	return Organization{TimeZone: c.TimeZone}.Today(now)
 }
 
+// Zone is the time zone of the caller's organization.
+func (c Caller) Zone() (*time.Location, error) { return time.LoadLocation(c.TimeZone) }
+
 // IsAdministrator tells whether the caller has the administrator role.
 func (c Caller) IsAdministrator() bool { return c.Role == RoleAdministrator }
 
@@ -90,6 +93,16 @@ func (c Caller) SeesAllTasks() bool {
 type SelectionKinds struct {
 	Clients   int
 	Referrals int
+}
+
+// Add counts one more person of a kind.
+func (k *SelectionKinds) Add(kind PersonKind) {
+	switch kind {
+	case KindClient:
+		k.Clients++
+	case KindReferral:
+		k.Referrals++
+	}
 }
 
 // CheckManage decides whether the caller may manage the assignments of a selection (A2).

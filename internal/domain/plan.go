@@ -94,47 +94,35 @@ func (p *Plan) addTask(id uuid.UUID, before, after StaffSet, reason Reason) {
 	p.Items = append(p.Items, item)
 }
 
-// count adds to the totals, and to what of them is hidden.
-func (p *Plan) count(hidden bool, add func(*Totals)) {
-	add(&p.Totals)
+// addItem adds an item that is no person, and counts it. hidden tells that who asks may not see it.
+func (p *Plan) addItem(item PlannedItem, hidden bool) {
+	p.Totals.Count(item.Kind, item.Outcome, item.Reason, len(item.After) == 0, 1)
 	if hidden {
-		add(&p.Hidden)
+		p.Hidden.Count(item.Kind, item.Outcome, item.Reason, len(item.After) == 0, 1)
 	}
+	p.Items = append(p.Items, item)
 }
 
 // changeTask changes who holds a task; both sets differ.
 func (p *Plan) changeTask(id uuid.UUID, before, after StaffSet, reason Reason, hidden bool) {
 	p.TasksTaken = appendSeats(p.TasksTaken, id, before, after)
 	p.TasksGiven = appendSeats(p.TasksGiven, id, after, before)
-	p.count(hidden, func(t *Totals) {
-		t.TasksChanged++
-		if len(after) == 0 {
-			t.TasksUnassigned++
-		}
-	})
-	p.Items = append(p.Items, PlannedItem{Kind: ItemTask, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: before, After: after})
+	p.addItem(PlannedItem{Kind: ItemTask, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: before, After: after}, hidden)
 }
 
 func (p *Plan) moveMatter(id, from, to uuid.UUID, reason Reason, hidden bool) {
 	p.MattersMoved = append(p.MattersMoved, Move{ID: id, From: from, To: to})
-	p.count(hidden, func(t *Totals) { t.MattersMoved++ })
-	p.addMoved(ItemMatter, id, from, to, reason)
+	p.addItem(PlannedItem{Kind: ItemMatter, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: StaffSet{from}, After: StaffSet{to}}, hidden)
 }
 
 func (p *Plan) moveEvent(id, from, to uuid.UUID, reason Reason, hidden bool) {
 	p.EventsMoved = append(p.EventsMoved, Move{ID: id, From: from, To: to})
-	p.count(hidden, func(t *Totals) { t.EventsMoved++ })
-	p.addMoved(ItemCalendarEvent, id, from, to, reason)
-}
-
-func (p *Plan) addMoved(kind ItemKind, id, from, to uuid.UUID, reason Reason) {
-	p.Items = append(p.Items, PlannedItem{Kind: kind, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: StaffSet{from}, After: StaffSet{to}})
+	p.addItem(PlannedItem{Kind: ItemCalendarEvent, ID: id, Outcome: OutcomeChanged, Reason: reason, Before: StaffSet{from}, After: StaffSet{to}}, hidden)
 }
 
 // leaveAlone leaves an item with whom it is with, and says why.
 func (p *Plan) leaveAlone(kind ItemKind, id uuid.UUID, with StaffSet, reason Reason, hidden bool) {
-	p.count(hidden, func(t *Totals) { t.LeftAlone.add(reason) })
-	p.Items = append(p.Items, PlannedItem{Kind: kind, ID: id, Outcome: OutcomeLeftAlone, Reason: reason, Before: with, After: with})
+	p.addItem(PlannedItem{Kind: kind, ID: id, Outcome: OutcomeLeftAlone, Reason: reason, Before: with, After: with}, hidden)
 }
 
 func (p *Plan) createTask(task CreatedTask) {

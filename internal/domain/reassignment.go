@@ -1,7 +1,11 @@
 package domain
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
+	"maps"
 	"slices"
 	"time"
 
@@ -111,6 +115,34 @@ func (p namedPart) check() error {
 	return nil
 }
 
+// CheckReassign decides who may hand over the work of others (B): administrators, with a token that is for it.
+func CheckReassign(caller Caller) error {
+	if err := CheckAdministrator(caller); err != nil {
+		return err
+	}
+	if !caller.InScope(ScopeReassign) {
+		return Refuse(CodeInsufficientScope, "This needs a token with the scope %s, or one without scopes.", ScopeReassign).With("scope", ScopeReassign)
+	}
+	return nil
+}
+
+// CheckSchedule refuses times that have passed, and a return before the beginning (B12).
+func CheckSchedule(runAt, returnAt *time.Time, now time.Time) error {
+	if runAt != nil && !runAt.After(now) {
+		return Refuse(CodeInvalidValue, "run_at has passed already. Leave it out to hand over at once.").
+			At("/run_at", CodeInvalidValue, "Must be in the future.")
+	}
+	begin, what := now, "now"
+	if runAt != nil {
+		begin, what = *runAt, "run_at"
+	}
+	if returnAt != nil && !returnAt.After(begin) {
+		return Refuse(CodeInvalidValue, "return_at is not after %s: what is lent cannot go back before it was lent.", what).
+			At("/return_at", CodeInvalidValue, "Must be after "+what+".")
+	}
+	return nil
+}
+
 // WorkFacts is all that is true of a leaver's work at the moment it was locked, as far as the wish asks for it.
 type WorkFacts struct {
 	Staff   map[uuid.UUID]StaffStatus // everyone the wish names
@@ -157,6 +189,83 @@ type WorkPerson struct {
 // None is the place of what is not there.
 const None = -1
 
+// WorkRevision names the facts that a plan of a leaver's work rests on, as far as the wish asks for them: it changes when any of
+// them does. It is the SHA-256 over the SHA-256 of each kind, in order. What successors have is not among them.
+func WorkRevision(facts *WorkFacts) string {
+	matters, tasks, events, people, staff := sha256.New(), sha256.New(), sha256.New(), sha256.New(), sha256.New()
+	for _, matter := range facts.Matters {
+		write(matters, matter.ID[:], matter.Responsible[:], flag(matter.Closed), flag(matter.Private))
+	}
+	for _, task := range facts.Tasks {
+		write(tasks, task.ID[:], placeID(facts, task.Matter), flag(task.Person != None), []byte(dueText(task.Due)))
+		writeSet(tasks, task.Assignees)
+	}
+	for _, event := range facts.Events {
+		write(events, event.ID[:], placeID(facts, event.Matter), event.Owner[:], []byte(event.StartsAt.UTC().Format(time.RFC3339Nano)))
+	}
+	for _, person := range facts.People {
+		write(people, person.ID[:], []byte(person.Kind)[:1])
+		writeSet(people, person.Staff)
+	}
+	for _, id := range NewStaffSet(slices.Collect(maps.Keys(facts.Staff))...) {
+		write(staff, id[:], []byte(facts.Staff[id])[:1])
+	}
+	whole := sha256.New()
+	write(whole, matters.Sum(nil), tasks.Sum(nil), events.Sum(nil), people.Sum(nil), staff.Sum(nil))
+	return hex.EncodeToString(whole.Sum(nil)[:16])
+}
+
+func placeID(facts *WorkFacts, matter int) []byte {
+	if matter == None {
+		return uuid.Nil[:]
+	}
+	return facts.Matters[matter].ID[:]
+}
+
+func dueText(due *Date) string {
+	if due == nil {
+		return "-"
+	}
+	return due.String()
+}
+
+func flag(set bool) []byte {
+	if set {
+		return []byte{1}
+	}
+	return []byte{0}
+}
+
+func writeSet(h hash.Hash, set StaffSet) {
+	for _, id := range set {
+		write(h, id[:])
+	}
+	write(h, uuid.Nil[:])
+}
+
+// Received is what those who get the work have to be told of it (B7).
+func (f *WorkFacts) Received(wish WorkWish, zone *time.Location) Received {
+	received := Received{
+		From: wish.From, MatterOf: map[uuid.UUID]uuid.UUID{},
+		Due: Due{Tasks: map[uuid.UUID]Date{}, Events: map[uuid.UUID]time.Time{}, Zone: zone},
+	}
+	for _, task := range f.Tasks {
+		if task.Due != nil {
+			received.Due.Tasks[task.ID] = *task.Due
+		}
+		if task.Matter != None {
+			received.MatterOf[task.ID] = f.Matters[task.Matter].ID
+		}
+	}
+	for _, event := range f.Events {
+		received.Due.Events[event.ID] = event.StartsAt
+		if event.Matter != None {
+			received.MatterOf[event.ID] = f.Matters[event.Matter].ID
+		}
+	}
+	return received
+}
+
 // Loads counts what staff have now, for sharing by least_loaded (B10).
 type Loads struct {
 	Matters map[uuid.UUID]int // open and pending, responsible for
@@ -169,7 +278,7 @@ type Loads struct {
 // Refusals come in the documented order: staff_not_found, staff_not_active. Of the items, each has one outcome: changed or
 // left alone.
 func PlanWork(facts *WorkFacts, wish WorkWish, today Date, now time.Time) (*Plan, error) {
-	if err := checkSuccessors(facts.Staff, wish); err != nil {
+	if err := CheckSuccessors(facts.Staff, wish); err != nil {
 		return nil, err
 	}
 	p := workPlan{Plan: &Plan{}, facts: facts, wish: wish}
@@ -180,8 +289,8 @@ func PlanWork(facts *WorkFacts, wish WorkWish, today Date, now time.Time) (*Plan
 	return p.Plan, nil
 }
 
-// checkSuccessors refuses who does not exist, the leaver too, and who is to take over and is not active (A13).
-func checkSuccessors(staff map[uuid.UUID]StaffStatus, wish WorkWish) error {
+// CheckSuccessors refuses who does not exist, the leaver too, and who is to take over and is not active (A13).
+func CheckSuccessors(staff map[uuid.UUID]StaffStatus, wish WorkWish) error {
 	named := namedStaff{mustBeActive: true}
 	if _, found := staff[wish.From]; !found {
 		named.addUnknown("/from_staff_id", wish.From)

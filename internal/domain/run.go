@@ -72,21 +72,42 @@ type LeftAlone struct {
 	NoLongerActive int `json:"no_longer_active"`
 }
 
-// add counts an item that was left alone for a reason.
-func (l *LeftAlone) add(reason Reason) {
+// Count adds a number of tasks, matters or events of which the same became.
+func (t *Totals) Count(kind ItemKind, outcome Outcome, reason Reason, leftWithNobody bool, number int) {
+	switch {
+	case outcome == OutcomeLeftAlone:
+		t.LeftAlone.add(reason, number)
+	case kind == ItemMatter && outcome == OutcomeChanged:
+		t.MattersMoved += number
+	case kind == ItemCalendarEvent && outcome == OutcomeChanged:
+		t.EventsMoved += number
+	case kind == ItemTask && outcome == OutcomeCreated:
+		t.TasksCreated += number
+	case kind == ItemTask && reason == ReasonIntakeCancelled:
+		t.TasksCancelled += number
+	case kind == ItemTask && outcome == OutcomeChanged:
+		t.TasksChanged += number
+		if leftWithNobody {
+			t.TasksUnassigned += number
+		}
+	}
+}
+
+// add counts items that were left alone for a reason.
+func (l *LeftAlone) add(reason Reason, number int) {
 	switch reason {
 	case ReasonAttendeeOnly:
-		l.AttendeeOnly++
+		l.AttendeeOnly += number
 	case ReasonNoMatter:
-		l.NoMatter++
+		l.NoMatter += number
 	case ReasonClosedMatter:
-		l.ClosedMatter++
+		l.ClosedMatter += number
 	case ReasonPastDue:
-		l.PastDue++
+		l.PastDue += number
 	case ReasonChangedSince:
-		l.ChangedSince++
+		l.ChangedSince += number
 	case ReasonNoLongerActive:
-		l.NoLongerActive++
+		l.NoLongerActive += number
 	case ReasonNone, ReasonAlreadyInPlace, ReasonNoStaffRemained, ReasonIntakeOnlyReferrals, ReasonIntakeAlreadyCreated,
 		ReasonIntakeHadStaff, ReasonIntakeTemplateEmpty, ReasonIntakeCancelled:
 		panic("nothing is left alone because of " + string(reason))

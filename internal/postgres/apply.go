@@ -55,7 +55,47 @@ func (tx *Tx) Apply(ctx context.Context, plan *domain.Plan, now time.Time) error
 		SELECT $1, given.task_id, given.staff_id FROM unnest($2::uuid[], $3::uuid[]) AS given (task_id, staff_id)`, given); err != nil {
 		return fmt.Errorf("give tasks: %w", err)
 	}
+	if err := tx.cancelTasks(ctx, plan.TasksCancelled, now); err != nil {
+		return fmt.Errorf("cancel tasks: %w", err)
+	}
+	if err := tx.move(ctx, `
+		UPDATE matters m SET responsible_staff_id = moved.to_id, updated_at = $5
+		FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS moved (id, from_id, to_id)
+		WHERE m.organization_id = $1 AND m.id = moved.id AND m.responsible_staff_id = moved.from_id`, plan.MattersMoved, now); err != nil {
+		return fmt.Errorf("move matters: %w", err)
+	}
+	if err := tx.move(ctx, `
+		UPDATE calendar_events e SET owner_staff_id = moved.to_id, updated_at = $5
+		FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS moved (id, from_id, to_id)
+		WHERE e.organization_id = $1 AND e.id = moved.id AND e.owner_staff_id = moved.from_id`, plan.EventsMoved, now); err != nil {
+		return fmt.Errorf("move events: %w", err)
+	}
 	return nil
+}
+
+// cancelTasks takes intake tasks back: they are cancelled, and no longer count as the intake tasks of their person.
+func (tx *Tx) cancelTasks(ctx context.Context, tasks []uuid.UUID, now time.Time) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	hit, err := tx.execSet(ctx, len(tasks), `
+		UPDATE tasks t SET status = 'cancelled', is_intake = false, updated_at = $3
+		FROM unnest($2::uuid[]) AS cancelled (id)
+		WHERE t.organization_id = $1 AND t.id = cancelled.id AND t.`+activeTask+` AND t.is_intake`, tx.Organization.String(), ids(tasks), now)
+	return expect("intake tasks", hit, err, len(tasks))
+}
+
+// move runs a statement over moves that must hit each of them once.
+func (tx *Tx) move(ctx context.Context, statement string, moves []domain.Move, now time.Time) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	moved, from, to := make(ids, len(moves)), make(ids, len(moves)), make(ids, len(moves))
+	for i, move := range moves {
+		moved[i], from[i], to[i] = move.ID, move.From, move.To
+	}
+	hit, err := tx.execSet(ctx, len(moves), statement, tx.Organization.String(), moved, from, to, now)
+	return expect("moves", hit, err, len(moves))
 }
 
 // takeSeats runs a statement over seats that must hit each of them once.

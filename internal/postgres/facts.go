@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -96,7 +97,7 @@ func (tx *Tx) readAssignments(ctx context.Context, people []uuid.UUID, facts []d
 
 func (tx *Tx) taskFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]domain.TaskFacts, error) {
 	rows, err := tx.querySet(ctx, len(people), `
-		SELECT t.id, chosen.place
+		SELECT t.id, chosen.place, t.due_on
 		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
 		JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.status IN ('open', 'in_progress')
 		ORDER BY t.id`+locking(lock, ` FOR NO KEY UPDATE OF t`), tx.Organization.String(), ids(people))
@@ -106,9 +107,11 @@ func (tx *Tx) taskFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]d
 	var facts []domain.TaskFacts
 	err = each(rows, func(scan scanner) error {
 		var task domain.TaskFacts
-		if err := scan(&task.ID, &task.Person); err != nil {
+		var due *time.Time
+		if err := scan(&task.ID, &task.Person, &due); err != nil {
 			return err
 		}
+		task.DueOn = dateOf(due)
 		task.Person--
 		facts = append(facts, task)
 		return nil

@@ -28,6 +28,10 @@ type runRow struct {
 	Error       []byte             `db:"error"`
 	Done        int                `db:"done"`
 	Total       int                `db:"total"`
+	Scheduled   *time.Time         `db:"scheduled_for"`
+	ReturnAt    *time.Time         `db:"return_at"`
+	Reverts     uuid.NullUUID      `db:"reverts_run_id"`
+	RevertedBy  uuid.NullUUID      `db:"reverted_by_run_id"`
 	StaffID     uuid.UUID          `db:"staff_id"`
 	FirstName   string             `db:"first_name"`
 	LastName    string             `db:"last_name"`
@@ -39,7 +43,9 @@ func (r runRow) run() (domain.Run, error) {
 		ID: r.ID, Kind: r.Kind, Status: r.Status, RequestedAt: r.RequestedAt.UTC(), StartedAt: utc(r.StartedAt), FinishedAt: utc(r.FinishedAt),
 		RequestedBy: domain.StaffRef{ID: r.StaffID, Name: domain.FullName(r.FirstName, r.LastName), Status: r.StaffStatus},
 		Reason:      r.Reason, Request: r.Request, SelectionID: idOf(r.SelectionID), Done: r.Done, Total: r.Total, Revision: r.Revision,
+		ScheduledFor: utc(r.Scheduled), ReturnAt: utc(r.ReturnAt), Reverts: idOf(r.Reverts), RevertedBy: idOf(r.RevertedBy),
 	}
+	run.UndoUntil = domain.UndoUntilOf(run.Kind, run.Status, run.FinishedAt)
 	if err := json.Unmarshal(r.Totals, &run.Totals); err != nil {
 		return run, fmt.Errorf("read totals: %w", err)
 	}
@@ -60,7 +66,7 @@ func utc(t *time.Time) *time.Time {
 }
 
 const runSelect = `SELECT r.id, r.kind, r.status, r.requested_at, r.started_at, r.finished_at, r.reason, r.request, r.selection_id, r.totals,
-	r.revision, r.error, coalesce(progress.done, 0) AS done, coalesce(progress.total, 0) AS total,
+	r.revision, r.error, r.scheduled_for, r.return_at, r.reverts_run_id, r.reverted_by_run_id, coalesce(progress.done, 0) AS done, coalesce(progress.total, 0) AS total,
 	s.id AS staff_id, s.first_name, s.last_name, s.status AS staff_status `
 
 const runTables = `runs r
@@ -78,12 +84,14 @@ func (tx *Tx) SaveRun(ctx context.Context, run domain.Run) error {
 		return err
 	}
 	if err := tx.exec(ctx, `
-		INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, reason, request, selection_id, totals, revision, error)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, reason, request, selection_id, totals, revision, error,
+			scheduled_for, return_at, reverts_run_id, reverted_by_run_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (organization_id, id) DO UPDATE SET status = excluded.status, started_at = excluded.started_at, finished_at = excluded.finished_at,
-			totals = excluded.totals, revision = excluded.revision, error = excluded.error`,
+			totals = excluded.totals, revision = excluded.revision, error = excluded.error, reverted_by_run_id = excluded.reverted_by_run_id`,
 		tx.Organization.String(), run.ID, run.Kind, run.Status, run.RequestedBy.ID, run.RequestedAt, run.StartedAt, run.FinishedAt, run.Reason,
-		string(run.Request), run.SelectionID, string(totals), run.Revision, failure); err != nil {
+		string(run.Request), run.SelectionID, string(totals), run.Revision, failure,
+		run.ScheduledFor, run.ReturnAt, run.Reverts, run.RevertedBy); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	return nil
@@ -131,6 +139,120 @@ func (tx *Tx) LockRun(ctx context.Context, id uuid.UUID) (taken bool, err error)
 	return len(locked) == 1, nil
 }
 
+// HoldRun takes the run for this transaction, waiting for whoever has it, and reads it.
+func (tx *Tx) HoldRun(ctx context.Context, id uuid.UUID) (domain.Run, error) {
+	if err := tx.exec(ctx, `SELECT FROM runs r WHERE r.organization_id = $1 AND r.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), id); err != nil {
+		return domain.Run{}, fmt.Errorf("hold run: %w", err)
+	}
+	return tx.Run(ctx, id)
+}
+
+// AskToCancel tells the worker of a run that it is no longer wanted. It stands beside the run, whose row the worker holds.
+func (tx *Tx) AskToCancel(ctx context.Context, run uuid.UUID) error {
+	if err := tx.exec(ctx, `
+		INSERT INTO run_progress (organization_id, run_id, done, total, cancel_requested) VALUES ($1, $2, 0, 0, true)
+		ON CONFLICT (organization_id, run_id) DO UPDATE SET cancel_requested = true`, tx.Organization.String(), run); err != nil {
+		return fmt.Errorf("ask to cancel: %w", err)
+	}
+	return nil
+}
+
+// CancelAsked tells whether somebody has asked to cancel the run.
+func (tx *Tx) CancelAsked(ctx context.Context, run uuid.UUID) (asked bool, err error) {
+	if err := tx.get(ctx, &asked, `SELECT EXISTS (SELECT FROM run_progress p WHERE p.organization_id = $1 AND p.run_id = $2 AND p.cancel_requested)`,
+		tx.Organization.String(), run); err != nil {
+		return false, fmt.Errorf("look whether to cancel: %w", err)
+	}
+	return asked, nil
+}
+
+// CancelReturns cancels what is still to give back the loan of a run: it has been undone, and nothing is left to return.
+func (tx *Tx) CancelReturns(ctx context.Context, lent uuid.UUID, now time.Time) error {
+	if err := tx.exec(ctx, `
+		UPDATE runs r SET status = 'cancelled', finished_at = $3
+		WHERE r.organization_id = $1 AND r.reverts_run_id = $2 AND r.status = 'scheduled'`, tx.Organization.String(), lent, now); err != nil {
+		return fmt.Errorf("cancel returns: %w", err)
+	}
+	return nil
+}
+
+// hideTotals takes off the totals of runs what speaks of work that the caller may not see now (B5). Where nothing is
+// hidden from the caller, which one look tells, nothing else is read.
+func (tx *Tx) hideTotals(ctx context.Context, caller domain.Caller, runs []domain.Run) error {
+	var finished ids
+	for _, run := range runs {
+		if run.Status == domain.RunSucceeded {
+			finished = append(finished, run.ID)
+		}
+	}
+	if len(finished) == 0 {
+		return nil
+	}
+	var some bool
+	if err := tx.get(ctx, &some, `SELECT EXISTS (SELECT FROM matters m WHERE m.organization_id = $1 AND m.visibility <> 'everyone' AND NOT (`+seenMatter("m", "$2")+`))`,
+		tx.Organization.String(), caller.StaffID); err != nil {
+		return fmt.Errorf("look for hidden matters: %w", err)
+	}
+	if !some {
+		return nil
+	}
+	rows, err := tx.queryOnce(ctx, `
+		WITH hidden AS (
+			SELECT m.id FROM matters m WHERE m.organization_id = $1 AND m.visibility <> 'everyone' AND NOT (`+seenMatter("m", "$2")+`)
+		), item AS (
+			SELECT i.run_id, i.kind, i.outcome, i.reason, i.after_staff_ids FROM run_items i
+			JOIN hidden ON hidden.id = i.item_id
+			WHERE i.organization_id = $1 AND i.run_id = ANY ($3::uuid[]) AND i.kind = 'matter'
+			UNION ALL
+			SELECT i.run_id, i.kind, i.outcome, i.reason, i.after_staff_ids FROM run_items i
+			JOIN tasks t ON t.organization_id = i.organization_id AND t.id = i.item_id
+			JOIN hidden ON hidden.id = t.matter_id
+			WHERE i.organization_id = $1 AND i.run_id = ANY ($3::uuid[]) AND i.kind = 'task'
+			UNION ALL
+			SELECT i.run_id, i.kind, i.outcome, i.reason, i.after_staff_ids FROM run_items i
+			JOIN calendar_events e ON e.organization_id = i.organization_id AND e.id = i.item_id
+			JOIN hidden ON hidden.id = e.matter_id
+			WHERE i.organization_id = $1 AND i.run_id = ANY ($3::uuid[]) AND i.kind = 'calendar_event'
+		)
+		SELECT run_id, kind, outcome, coalesce(reason, ''), after_staff_ids = '{}', count(*) FROM item GROUP BY 1, 2, 3, 4, 5`,
+		tx.Organization.String(), caller.StaffID, finished)
+	if err != nil {
+		return fmt.Errorf("count what is hidden: %w", err)
+	}
+	hidden := map[uuid.UUID]domain.Totals{}
+	err = each(rows, func(scan scanner) error {
+		var run uuid.UUID
+		var item domain.PlannedItem
+		var unassigned bool
+		var count int
+		if err := scan(&run, &item.Kind, &item.Outcome, &item.Reason, &unassigned, &count); err != nil {
+			return err
+		}
+		totals := hidden[run]
+		totals.Count(item.Kind, item.Outcome, item.Reason, unassigned, count)
+		hidden[run] = totals
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("count what is hidden: %w", err)
+	}
+	for i, run := range runs {
+		runs[i].Totals = run.Totals.Minus(hidden[run.ID])
+	}
+	return nil
+}
+
+// SeenRun reads one run as the caller sees it: its totals without what is hidden from them.
+func (tx *Tx) SeenRun(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
+	run, err := tx.Run(ctx, id)
+	if err != nil {
+		return run, err
+	}
+	seen := []domain.Run{run}
+	err = tx.hideTotals(ctx, caller, seen)
+	return seen[0], err
+}
+
 func (tx *Tx) visibleRuns(caller domain.Caller, filter domain.RunFilter) *query {
 	q := newQuery("r", tx.Organization)
 	if !caller.IsAdministrator() {
@@ -162,7 +284,7 @@ func (tx *Tx) Runs(ctx context.Context, caller domain.Caller, filter domain.RunF
 			return nil, err
 		}
 	}
-	return runs, nil
+	return runs, tx.hideTotals(ctx, caller, runs)
 }
 
 // CountRuns counts the runs the caller may see.
