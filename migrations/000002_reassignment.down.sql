@@ -1,4 +1,4 @@
-DROP FUNCTION notification_numbers(uuid[], uuid[]);
+DROP FUNCTION notification_numbers(uuid[], uuid[]), pending_mails(timestamptz);
 DROP TABLE notification_items, notifications, notification_counters, matter_groups, staff_group_members, staff_groups;
 ALTER TABLE run_progress DROP COLUMN cancel_requested;
 ALTER TABLE runs

@@ -65,22 +65,28 @@ CREATE TABLE notification_counters (
 );
 
 CREATE TABLE notifications (
-    organization_id uuid        NOT NULL,
-    id              uuid        NOT NULL,
-    staff_id        uuid        NOT NULL, -- who is told
-    number          bigint      NOT NULL, -- among theirs, from 1
-    kind            text        NOT NULL,
-    run_id          uuid,
-    actor_staff_id  uuid,                 -- who asked for the run
-    from_staff_id   uuid,                 -- who handed over, where it was one staff member
-    created_at      timestamptz NOT NULL,
-    read_at         timestamptz,
-    people_count    integer     NOT NULL DEFAULT 0,
-    tasks_count     integer     NOT NULL DEFAULT 0,
-    matters_count   integer     NOT NULL DEFAULT 0,
-    events_count    integer     NOT NULL DEFAULT 0,
-    email_status    text        NOT NULL, -- 'none': none is to be sent
-    email_at        timestamptz,          -- when the status came about
+    organization_id   uuid        NOT NULL,
+    id                uuid        NOT NULL,
+    staff_id          uuid        NOT NULL, -- who is told
+    number            bigint      NOT NULL, -- among theirs, from 1
+    kind              text        NOT NULL,
+    run_id            uuid,
+    actor_staff_id    uuid,                 -- who asked for the run
+    from_staff_id     uuid,                 -- who handed over, where it was one staff member
+    created_at        timestamptz NOT NULL,
+    read_at           timestamptz,
+    people_count      integer     NOT NULL DEFAULT 0,
+    tasks_count       integer     NOT NULL DEFAULT 0,
+    matters_count     integer     NOT NULL DEFAULT 0,
+    events_count      integer     NOT NULL DEFAULT 0,
+    -- How much of the counts belongs to which matter: what the receiver may not see when they read is not counted (B5).
+    share_matter_ids  uuid[]      NOT NULL DEFAULT '{}',
+    share_tasks       integer[]   NOT NULL DEFAULT '{}',
+    share_matters     integer[]   NOT NULL DEFAULT '{}',
+    share_events      integer[]   NOT NULL DEFAULT '{}',
+    email_status      text        NOT NULL, -- 'none': none is to be sent; 'handing_over': it may have arrived, and is not sent again
+    email_at          timestamptz,          -- when the status came about
+    email_taken_until timestamptz,          -- a worker is at it, and says so again before then
     CONSTRAINT notifications_pkey PRIMARY KEY (organization_id, id),
     CONSTRAINT notifications_staff_fkey FOREIGN KEY (organization_id, staff_id) REFERENCES staff (organization_id, id),
     CONSTRAINT notifications_number_key UNIQUE (organization_id, staff_id, number),
@@ -88,6 +94,7 @@ CREATE TABLE notifications (
     CONSTRAINT notifications_email_status_known CHECK (email_status IN ('none', 'pending', 'handing_over', 'sent', 'failed'))
 );
 CREATE INDEX notifications_unread_idx ON notifications (organization_id, staff_id, number) WHERE read_at IS NULL;
+CREATE INDEX notifications_pending_email_idx ON notifications (created_at) WHERE email_status = 'pending';
 CREATE UNIQUE INDEX notifications_run_receiver_key ON notifications (organization_id, run_id, staff_id, kind) WHERE run_id IS NOT NULL;
 
 -- The items of a notification that are due next, at most 20. What they are called, and whether the receiver may see them, is
@@ -129,5 +136,14 @@ CREATE FUNCTION notification_numbers(organizations uuid[], staff uuid[])
         FROM unnest(organizations, staff) AS receiver (organization_id, staff_id)
         JOIN notification_counters c ON c.organization_id = receiver.organization_id AND c.staff_id = receiver.staff_id
     $$;
-REVOKE ALL ON FUNCTION notification_numbers(uuid[], uuid[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION notification_numbers(uuid[], uuid[]) TO handover_service;
+
+-- pending_mails tells the notifications since before an instant whose mail has not been sent, of every organization, so that
+-- none stays behind whose job was lost.
+CREATE FUNCTION pending_mails(before timestamptz)
+    RETURNS TABLE (organization_id uuid, notification_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+        SELECT n.organization_id, n.id FROM notifications n WHERE n.email_status = 'pending' AND n.created_at < before ORDER BY n.created_at LIMIT 10000
+    $$;
+REVOKE ALL ON FUNCTION notification_numbers(uuid[], uuid[]), pending_mails(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION notification_numbers(uuid[], uuid[]), pending_mails(timestamptz) TO handover_service;

@@ -163,7 +163,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	}
 	var background *worker.Worker
 	if !c.NoWorker {
-		if background, err = worker.Start(ctx, opened.db.DB, application, log); err != nil {
+		if background, err = worker.Start(ctx, opened.db.DB, application, nil, log); err != nil {
 			return err
 		}
 	}
@@ -238,7 +238,7 @@ type workerCommand struct {
 // Run works until the context ends, then finishes what is under way.
 func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
-		background, err := worker.Start(ctx, opened.db.DB, application, log)
+		background, err := worker.Start(ctx, opened.db.DB, application, nil, log)
 		if err != nil {
 			return err
 		}

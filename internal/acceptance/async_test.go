@@ -22,7 +22,7 @@ func (w *world) queue(m member, selection, change object, more ...object) answer
 // work starts a worker, which ends with the test.
 func (s *service) work(t testing.TB) {
 	t.Helper()
-	background, err := worker.Start(t.Context(), s.DB.SQL.DB, s.app, slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	background, err := worker.Start(t.Context(), s.DB.SQL.DB, s.app, nil, slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		t.Fatal(err)
 	}

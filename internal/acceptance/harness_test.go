@@ -68,7 +68,7 @@ func start(t testing.TB, options ...serviceOption) *service {
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
 	if chosen.worker {
-		background, err := worker.Start(t.Context(), db.SQL.DB, application, log)
+		background, err := worker.Start(t.Context(), db.SQL.DB, application, nil, log)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func startRecorded(t *testing.T) (*service, *recordedLog) {
 		t.Fatal(err)
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, time.Now, log)
-	background, err := worker.Start(t.Context(), db.SQL.DB, application, log)
+	background, err := worker.Start(t.Context(), db.SQL.DB, application, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func startService(ctx context.Context, url string, world world) (*service, error
 	if started.token, err = started.application.IssueToken(ctx, domain.OrganizationID(organization), "staff1@example.org"); err != nil {
 		return nil, err
 	}
-	if started.worker, err = worker.Start(ctx, started.db.DB, started.application, log); err != nil {
+	if started.worker, err = worker.Start(ctx, started.db.DB, started.application, nil, log); err != nil {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()

@@ -119,7 +119,7 @@ func (s *small) swept(t testing.TB, state string) {
 // work starts a worker, which ends with the test.
 func (s *small) work(t testing.TB) {
 	t.Helper()
-	background, err := worker.Start(t.Context(), s.db.DB, s.app, slog.New(slog.DiscardHandler))
+	background, err := worker.Start(t.Context(), s.db.DB, s.app, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func serve(databaseURL string) error {
 		return err
 	}
 	application := app.New(postgres.NewStore(db, true), queue, time.Now, log)
-	if _, err := worker.Start(context.Background(), db.DB, application, log); err != nil {
+	if _, err := worker.Start(context.Background(), db.DB, application, nil, log); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for

@@ -15,9 +15,10 @@ type ids []uuid.UUID
 const uuidTextLength = 36
 
 // Value is the array's text form.
-func (a ids) Value() (driver.Value, error) {
-	text := make([]byte, 0, len(a)*(uuidTextLength+1)+2)
-	return string(appendIDs(text, a)), nil
+func (a ids) Value() (driver.Value, error) { return a.text(), nil }
+
+func (a ids) text() string {
+	return string(appendIDs(make([]byte, 0, len(a)*(uuidTextLength+1)+2), a))
 }
 
 func appendIDs(text []byte, a []uuid.UUID) []byte {
@@ -77,7 +78,9 @@ func (a *ids) Scan(source any) error {
 type ints []int
 
 // Value is the array's text form.
-func (a ints) Value() (driver.Value, error) {
+func (a ints) Value() (driver.Value, error) { return a.text(), nil }
+
+func (a ints) text() string {
 	text := make([]byte, 0, len(a)*4+2)
 	text = append(text, '{')
 	for i, n := range a {
@@ -86,5 +89,5 @@ func (a ints) Value() (driver.Value, error) {
 		}
 		text = strconv.AppendInt(text, int64(n), 10)
 	}
-	return string(append(text, '}')), nil
+	return string(append(text, '}'))
 }

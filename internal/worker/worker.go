@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 
@@ -34,9 +35,23 @@ func NewQueue(db *sql.DB, log *slog.Logger) (*Queue, error) {
 	return &Queue{client: client}, nil
 }
 
-// EnqueueRun leaves a run to a worker; the job is there if and only if tx commits.
+// EnqueueRun leaves a run to a worker, not before its time; the job is there if and only if tx commits.
 func (q *Queue) EnqueueRun(ctx context.Context, tx *sql.Tx, job app.RunJob) error {
-	_, err := q.client.InsertTx(ctx, tx, runArgs{job}, &river.InsertOpts{MaxAttempts: maxAttempts})
+	options := &river.InsertOpts{MaxAttempts: maxAttempts}
+	if job.NotBefore != nil {
+		options.ScheduledAt = *job.NotBefore
+	}
+	_, err := q.client.InsertTx(ctx, tx, runArgs{job}, options)
+	return err
+}
+
+// EnqueueMails leaves mails to a worker, in one statement; the jobs are there if and only if tx commits.
+func (q *Queue) EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.UUID, notifications []uuid.UUID) error {
+	jobs := make([]river.InsertManyParams, len(notifications))
+	for i, notification := range notifications {
+		jobs[i] = mailJob(app.MailJob{Organization: organization, Notification: notification})
+	}
+	_, err := q.client.InsertManyTx(ctx, tx, jobs)
 	return err
 }
 
@@ -58,15 +73,22 @@ type Worker struct {
 	end    context.CancelFunc
 }
 
-// Start starts to work. Jobs go on until Stop, whatever becomes of ctx.
-func Start(ctx context.Context, db *sql.DB, application *app.App, log *slog.Logger) (*Worker, error) {
+// Start starts to work. Jobs go on until Stop, whatever becomes of ctx. Where mailer is nil, mails are left to other
+// workers.
+func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mailer, log *slog.Logger) (*Worker, error) {
 	background, end := context.WithCancel(context.WithoutCancel(ctx))
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &runWorker{app: application, background: background, log: log})
 	river.AddWorker(workers, &sweepWorker{app: application})
+	// Known to every worker: any of them may be the one that takes care of jobs whose worker is gone.
+	river.AddWorker(workers, &mailWorker{app: application, mailer: mailer, background: background, log: log})
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: runsAtOnce}}
+	if mailer != nil {
+		queues[mailQueue] = river.QueueConfig{MaxWorkers: mailsAtOnce}
+	}
 	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{
 		Schema: Schema, Logger: warnings(log), Workers: workers,
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: runsAtOnce}},
+		Queues:               queues,
 		FetchPollInterval:    pollEvery,
 		FetchCooldown:        pollEvery / 2,
 		JobTimeout:           takenOverAfter,
@@ -152,9 +174,9 @@ type sweepWorker struct {
 // swept nothing.
 func (*sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepEvery / 2 }
 
-// Work deletes what has expired.
+// Work deletes what has expired, and looks after mails that have been left behind.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
-	return w.app.SweepExpired(ctx)
+	return errors.Join(w.app.SweepExpired(ctx), w.app.RequeueMails(ctx))
 }
 
 // warnings keeps what River tells of itself in passing out of the log.

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/live"
+	"handover/internal/postgres"
+)
+
+const (
+	// lookEvery is how often the process looks for new notifications, for all who follow theirs together.
+	lookEvery = 500 * time.Millisecond
+	// mostStreams is how many streams of one staff member a process holds.
+	mostStreams = 10
+	// streamRetryAfter is when to try again to follow, after too many.
+	streamRetryAfter = 10 * time.Second
+	// streamBatch is how many notifications are read at once.
+	streamBatch = 50
+	// sayEvery is how often a stream that has nothing to tell says that it is alive.
+	sayEvery = 15 * time.Second
+	// checkEvery is how often it is looked whether a stream may still be had.
+	checkEvery = time.Minute
+)
+
+func newHub(a *App) *live.Hub[postgres.Receiver] {
+	return live.NewHub(a.store.NotificationNumbers, lookEvery, mostStreams, a.log)
+}
+
+// EndStreams ends all streams, and lets no more begin: the process is ending.
+func (a *App) EndStreams() { a.hub.End() }
+
+// Stream is where notifications go while they come.
+type Stream struct {
+	// Tell sends notifications, in their order.
+	Tell func([]domain.Notification) error
+	// SayAlive sends nothing but a sign of life. It comes first.
+	SayAlive func() error
+	// Caller tells who the stream is for, or why it may not be had any more.
+	Caller func(context.Context) (domain.Caller, error)
+}
+
+// FollowNotifications tells the caller of their notifications as they come (D2): of those with numbers after the one
+// given, or, without one, of those that come from now on. Each is told once, in the order of the numbers. It goes on until
+// ctx ends or the process does, then without an error; until the caller may not follow any more, or the stream fails.
+func (a *App) FollowNotifications(ctx context.Context, caller domain.Caller, after *int64, stream Stream) error {
+	follower, err := a.hub.Follow(postgres.Receiver{Organization: uuid.UUID(caller.Organization), Staff: caller.StaffID})
+	switch {
+	case errors.Is(err, live.ErrTooMany):
+		refusal := domain.Refuse(domain.CodeRateLimited, "There are %d streams of yours already. Close one, or share it.", mostStreams)
+		refusal.RetryAfter = streamRetryAfter
+		return refusal
+	case err != nil:
+		refusal := domain.Refuse(domain.CodeNotReady, "The service is ending. Connect again.")
+		refusal.RetryAfter = time.Second
+		return refusal
+	}
+	defer follower.Close()
+	last, err := read(ctx, a, caller, func(tx *postgres.Tx) (int64, error) { return tx.LastNotification(ctx, caller) })
+	if err != nil {
+		return err
+	}
+	if after != nil {
+		last = min(*after, last) // a number that has not been given yet was not heard here
+	}
+	if err := stream.SayAlive(); err != nil {
+		return err
+	}
+	return a.follow(ctx, caller, follower, last, stream)
+}
+
+func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.Follower[postgres.Receiver], last int64, stream Stream) error {
+	alive, check := time.NewTicker(sayEvery), time.NewTicker(checkEvery)
+	defer alive.Stop()
+	defer check.Stop()
+	for {
+		notifications, err := read(ctx, a, caller, func(tx *postgres.Tx) ([]domain.Notification, error) {
+			return tx.NotificationsAfter(ctx, caller, last, streamBatch)
+		})
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // who followed has gone
+			}
+			return err
+		}
+		if len(notifications) > 0 {
+			if err := stream.Tell(notifications); err != nil {
+				return err
+			}
+			last = notifications[len(notifications)-1].Number
+			alive.Reset(sayEvery)
+		}
+		if len(notifications) == streamBatch {
+			continue // there may be more
+		}
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-follower.Ended():
+				return nil
+			case <-follower.Woken():
+				waiting = false
+			case <-alive.C:
+				err = stream.SayAlive()
+			case <-check.C:
+				caller, err = stream.Caller(ctx)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+}

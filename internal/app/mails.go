@@ -1,0 +1,224 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+	"handover/internal/postgres"
+)
+
+// MailJob is the mail of one notification, left to a worker. What it says is read when it is sent.
+type MailJob struct {
+	Organization uuid.UUID `json:"organization_id"`
+	Notification uuid.UUID `json:"notification_id"`
+}
+
+// Mail is what one receiver is written (B7).
+type Mail struct {
+	Notification domain.Notification
+	Organization string // its name
+	Name         string // the receiver's
+	Address      string
+	Zone         *time.Location // of the organization
+	Failure      string         // why the run failed, where it is told of that
+}
+
+// Mailer hands mails over to whatever carries them.
+type Mailer interface {
+	// Send hands one mail over. Right before the instant from which on the mail may arrive, whatever happens, it calls
+	// handingOver, and sends nothing where that fails. A mailer to whom it makes no difference how often it gets a mail
+	// need not call it.
+	//
+	// ErrMailRefused tells that it will never be taken, ErrMailUncertain that it may have arrived or not; after every other
+	// error it has certainly not been handed over, and can be tried again.
+	Send(ctx context.Context, mail Mail, handingOver func(context.Context) error) error
+}
+
+// What becomes of a mail that cannot be sent.
+var (
+	ErrMailRefused   = errors.New("the mail was refused for good")
+	ErrMailUncertain = errors.New("whether the mail has arrived is not known")
+)
+
+const (
+	// mailLease is how long a mail belongs to the worker that is at it without it saying so again.
+	mailLease = 10 * time.Second
+	// mailAgainAfter is how soon a mail is looked at again that another worker is at.
+	mailAgainAfter = 5 * time.Second
+	// mailPatience is how long a mail is tried.
+	mailPatience = 5 * 24 * time.Hour
+	// The pause between attempts grows with the age of the mail.
+	shortestMailPause = time.Second
+	longestMailPause  = 5 * time.Minute
+	// settling is how long what became of a mail may take to write when the worker is ending.
+	settling = 5 * time.Second
+)
+
+// SendMail sends the mail of one notification, unless that is done with. A mail that may have arrived is never sent
+// again: its status is committed as handing_over before the last byte goes out, and whoever finds that status after a
+// crash leaves it at that. again is after how long the job is to be looked at once more; zero: it is done.
+func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again time.Duration, err error) {
+	organization := domain.OrganizationID(job.Organization)
+	mail, again, err := a.takeMail(ctx, organization, job.Notification)
+	if err != nil || mail == nil {
+		return again, err
+	}
+	var handing atomic.Bool
+	sendErr := a.whileTaken(ctx, organization, job.Notification, func(ctx context.Context) error {
+		return mailer.Send(ctx, *mail, func(ctx context.Context) error {
+			err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error { return tx.MarkMailHandingOver(ctx, job.Notification, a.instant()) })
+			handing.Store(err == nil)
+			return err
+		})
+	})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+	defer cancel()
+	outcome := postgres.MailAgain
+	switch {
+	case sendErr == nil:
+		outcome = postgres.MailSent
+	case errors.Is(sendErr, ErrMailRefused):
+		outcome = postgres.MailFailed
+		a.log.ErrorContext(ctx, "a mail was refused for good", "notification_id", job.Notification, "error", sendErr)
+	case errors.Is(sendErr, ErrMailUncertain):
+		outcome = postgres.MailUncertain
+		a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", "notification_id", job.Notification, "error", sendErr)
+	default:
+		again = mailPause(a.now().Sub(mail.Notification.CreatedAt))
+		a.log.WarnContext(ctx, "a mail could not be sent and will be tried again", "notification_id", job.Notification, "after", again, "error", sendErr)
+	}
+	err = a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		return tx.SettleMail(ctx, job.Notification, outcome, handing.Load(), a.instant())
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write what became of a mail: %w", err)
+	}
+	return again, nil
+}
+
+// mailPause is a quarter of the age of a mail: a short trouble passes quickly, and a long one is not stirred up.
+func mailPause(age time.Duration) time.Duration {
+	return min(max(age/4, shortestMailPause), longestMailPause)
+}
+
+// takeMail takes a mail for this worker and reads what it says now, as its receiver may see it (B5). mail is nil where
+// there is nothing to send now.
+func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID) (mail *Mail, again time.Duration, err error) {
+	err = a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		mail, again = nil, 0
+		state, err := tx.TakeMail(ctx, notification, mailLease)
+		switch {
+		case err != nil:
+			return err
+		case state == postgres.MailTaken:
+			again = mailAgainAfter
+			return nil
+		case state == postgres.MailUnsettled:
+			a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", "notification_id", notification)
+			return nil
+		case state == postgres.MailDone:
+			return nil
+		}
+		read, err := a.readMail(ctx, tx, notification)
+		if err != nil {
+			return err
+		}
+		if read == nil {
+			return tx.SettleMail(ctx, notification, postgres.MailUnwanted, false, a.instant())
+		}
+		if a.now().Sub(read.Notification.CreatedAt) > mailPatience {
+			a.log.ErrorContext(ctx, "a mail was given up", "notification_id", notification, "after", mailPatience)
+			return tx.SettleMail(ctx, notification, postgres.MailFailed, false, a.instant())
+		}
+		mail = read
+		return nil
+	})
+	return mail, again, err
+}
+
+// readMail is nil where the receiver wants no mail any more.
+func (a *App) readMail(ctx context.Context, tx *postgres.Tx, notification uuid.UUID) (*Mail, error) {
+	receiver, wanted, err := tx.MailReceiver(ctx, notification)
+	if err != nil || !wanted {
+		return nil, err
+	}
+	organization, err := tx.OrganizationOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := time.LoadLocation(organization.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("the organization's time zone: %w", err)
+	}
+	caller := domain.Caller{
+		Organization: tx.Organization, TimeZone: organization.TimeZone, StaffID: receiver.ID, Name: receiver.Name(),
+		Role: receiver.Role, Permissions: receiver.Permissions,
+	}
+	mail := &Mail{Organization: organization.Name, Name: receiver.Name(), Address: receiver.Email, Zone: zone}
+	if mail.Notification, err = tx.Notification(ctx, caller, notification); err != nil {
+		return nil, err
+	}
+	if mail.Notification.Kind == domain.NoticeRunFailed && mail.Notification.RunID != nil {
+		run, err := tx.Run(ctx, *mail.Notification.RunID)
+		if err != nil {
+			return nil, err
+		}
+		if run.Error != nil {
+			mail.Failure = run.Error.Detail
+		}
+	}
+	return mail, nil
+}
+
+// whileTaken runs work and says all the while that this worker is at the mail.
+func (a *App) whileTaken(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID, work func(context.Context) error) error {
+	saying, stop := context.WithCancel(ctx)
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		beat := time.NewTicker(mailLease / 3)
+		defer beat.Stop()
+		for {
+			select {
+			case <-saying.Done():
+				return
+			case <-beat.C:
+			}
+			err := a.store.InTx(saying, organization, postgres.Working, func(tx *postgres.Tx) error { return tx.KeepMail(saying, notification, mailLease) })
+			if err != nil && saying.Err() == nil {
+				a.log.WarnContext(saying, "a worker could not say that it is at a mail", "notification_id", notification, "error", err)
+			}
+		}
+	}()
+	err := work(ctx)
+	stop()
+	<-said
+	return err
+}
+
+// mailsStrandedAfter is how old a pending mail is when its job is looked for.
+const mailsStrandedAfter = time.Hour
+
+// RequeueMails leaves every mail that has been pending for long to a worker again. Those that have a job keep it: it is
+// for mails whose job was lost.
+func (a *App) RequeueMails(ctx context.Context) error {
+	pending, err := a.store.PendingMails(ctx, a.instant().Add(-mailsStrandedAfter))
+	if err != nil {
+		return err
+	}
+	for organization, notifications := range pending {
+		err := a.store.InTx(ctx, domain.OrganizationID(organization), postgres.Working, func(tx *postgres.Tx) error {
+			return a.queue.EnqueueMails(ctx, tx.Tx.Tx, organization, notifications)
+		})
+		if err != nil {
+			return fmt.Errorf("enqueue pending mails again: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"handover/internal/domain"
+)
+
+// MailState is what a worker finds when it takes up a mail.
+type MailState int
+
+// The states of mails.
+const (
+	MailToSend    MailState = iota // it is this worker's now
+	MailTaken                      // another worker is at it
+	MailUnsettled                  // whoever was at it is gone, and it may have arrived
+	MailDone                       // nothing is left to do, or it never was
+)
+
+// MailOutcome is what became of a mail.
+type MailOutcome int
+
+// The outcomes of mails.
+const (
+	MailSent      MailOutcome = iota
+	MailFailed                // it will never be taken
+	MailUncertain             // it may have arrived: it stays as it is
+	MailAgain                 // it has certainly not been handed over
+	MailUnwanted              // its receiver wants no mail any more
+)
+
+// TakeMail takes a mail that is to be sent for a worker, for as long as the lease or until KeepMail. The clock is the
+// database's, which all workers share.
+func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.Duration) (MailState, error) {
+	var found struct {
+		Status string `db:"email_status"`
+		Taken  bool   `db:"taken"`
+	}
+	err := tx.get(ctx, &found, `
+		SELECT n.email_status, coalesce(n.email_taken_until > clock_timestamp(), false) AS taken
+		FROM notifications n WHERE n.organization_id = $1 AND n.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), notification)
+	if errors.Is(err, sql.ErrNoRows) {
+		return MailDone, nil
+	}
+	if err != nil {
+		return MailDone, fmt.Errorf("take mail: %w", err)
+	}
+	switch {
+	case found.Status != emailPending && found.Status != emailHandingOver:
+		return MailDone, nil
+	case found.Taken:
+		return MailTaken, nil
+	case found.Status == emailHandingOver:
+		return MailUnsettled, nil
+	}
+	return MailToSend, tx.KeepMail(ctx, notification, lease)
+}
+
+// KeepMail says that the worker which took a mail is still at it.
+func (tx *Tx) KeepMail(ctx context.Context, notification uuid.UUID, lease time.Duration) error {
+	if err := tx.exec(ctx, `
+		UPDATE notifications SET email_taken_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE organization_id = $1 AND id = $2`,
+		tx.Organization.String(), notification, lease.Microseconds()); err != nil {
+		return fmt.Errorf("keep mail: %w", err)
+	}
+	return nil
+}
+
+// MarkMailHandingOver records that a mail may have arrived from now on. It fails where that is so already: of two workers
+// at the same mail one goes on.
+func (tx *Tx) MarkMailHandingOver(ctx context.Context, notification uuid.UUID, now time.Time) error {
+	hit, err := tx.execCounting(ctx, `
+		UPDATE notifications SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`,
+		tx.Organization.String(), notification, now)
+	return expect("record that a mail is being handed over", hit, err, 1)
+}
+
+// SettleMail writes what became of a mail and lets go of it. handing tells that this worker had recorded that it was
+// handing the mail over; one that had not touches nothing but a mail that is pending.
+func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome MailOutcome, handing bool, now time.Time) error {
+	from, to := emailPending, ""
+	if handing {
+		from = emailHandingOver
+	}
+	switch outcome {
+	case MailSent:
+		to = emailSent
+	case MailFailed:
+		to = emailFailed
+	case MailUncertain:
+		to = from
+	case MailAgain:
+		to = emailPending
+	case MailUnwanted:
+		to = emailNone
+	}
+	if err := tx.exec(ctx, `
+		UPDATE notifications SET email_status = $4, email_taken_until = NULL, email_at = CASE WHEN email_status = $4 THEN email_at ELSE $5 END
+		WHERE organization_id = $1 AND id = $2 AND email_status = $3`,
+		tx.Organization.String(), notification, from, to, now); err != nil {
+		return fmt.Errorf("settle mail: %w", err)
+	}
+	return nil
+}
+
+// MailReceiver is who the mail of a notification is for; wanted is false where they have turned email off, or are not
+// active any more.
+func (tx *Tx) MailReceiver(ctx context.Context, notification uuid.UUID) (receiver domain.Staff, wanted bool, err error) {
+	var row struct {
+		staffRow
+		Wanted bool `db:"email_notifications"`
+	}
+	if err := tx.get(ctx, &row, `
+		SELECT `+staffColumns+`, s.email_notifications
+		FROM notifications n JOIN staff s ON s.organization_id = n.organization_id AND s.id = n.staff_id
+		WHERE n.organization_id = $1 AND n.id = $2`, tx.Organization.String(), notification); err != nil {
+		return domain.Staff{}, false, fmt.Errorf("read the receiver of a mail: %w", err)
+	}
+	return row.staff(), row.Wanted && row.Status == domain.StaffActive, nil
+}
+
+// PendingMails tells the notifications since before an instant whose mail is still to be sent, by organization.
+func (s *Store) PendingMails(ctx context.Context, before time.Time) (map[uuid.UUID][]uuid.UUID, error) {
+	rows, err := s.DB.QueryContext(ctx, `SELECT organization_id, notification_id FROM pending_mails($1)`, before)
+	if err != nil {
+		return nil, fmt.Errorf("look for pending mails: %w", translate(err))
+	}
+	pending := map[uuid.UUID][]uuid.UUID{}
+	err = each(rows, func(scan scanner) error {
+		var organization, notification uuid.UUID
+		if err := scan(&organization, &notification); err != nil {
+			return err
+		}
+		pending[organization] = append(pending[organization], notification)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for pending mails: %w", translate(err))
+	}
+	return pending, nil
+}
