@@ -35,15 +35,36 @@ var records = []record{
 			       count(*) FILTER (WHERE i.kind = 'person' AND i.outcome = 'unchanged') AS people_unchanged,
 			       coalesce(sum(i.added) FILTER (WHERE i.kind = 'person'), 0) AS assignments_added,
 			       coalesce(sum(i.removed) FILTER (WHERE i.kind = 'person'), 0) AS assignments_removed,
-			       count(*) FILTER (WHERE i.kind = 'task' AND i.outcome = 'changed') AS tasks_changed,
-			       count(*) FILTER (WHERE i.kind = 'task' AND i.outcome = 'changed' AND i.after_staff_ids = '{}') AS tasks_unassigned,
-			       count(*) FILTER (WHERE i.kind = 'task' AND i.outcome = 'created') AS tasks_created
+			       count(*) FILTER (WHERE i.kind = 'task' AND i.outcome = 'changed' AND i.reason IS DISTINCT FROM 'intake_cancelled') AS tasks_changed,
+			       count(*) FILTER (WHERE i.kind = 'task' AND i.outcome = 'changed' AND i.reason IS DISTINCT FROM 'intake_cancelled' AND i.after_staff_ids = '{}') AS tasks_unassigned,
+			       count(*) FILTER (WHERE i.kind = 'task' AND i.outcome = 'created') AS tasks_created,
+			       count(*) FILTER (WHERE i.kind = 'task' AND i.reason = 'intake_cancelled') AS tasks_cancelled,
+			       count(*) FILTER (WHERE i.kind = 'matter' AND i.outcome = 'changed') AS matters_moved,
+			       count(*) FILTER (WHERE i.kind = 'calendar_event' AND i.outcome = 'changed') AS events_moved
 			FROM runs r LEFT JOIN item i ON i.organization_id = r.organization_id AND i.run_id = r.id
 			GROUP BY r.organization_id, r.id, r.totals
 		)
 		SELECT organization_id, id, NULL::uuid FROM sums
 		WHERE EXISTS (SELECT FROM jsonb_each(to_jsonb(sums) - 'organization_id' - 'id' - 'totals') AS summed (name, value)
 		              WHERE coalesce(totals -> name, '0') <> value)`},
+	{"I1", "the totals of what was left alone are not the sums of the items", `
+		SELECT r.organization_id, r.id, NULL::uuid FROM runs r,
+			unnest(ARRAY ['attendee_only', 'no_matter', 'closed_matter', 'past_due', 'changed_since', 'no_longer_active']) AS why (reason)
+		WHERE coalesce((r.totals -> 'left_alone' ->> why.reason)::integer, 0) <> (SELECT count(*) FROM run_items i
+			WHERE i.organization_id = r.organization_id AND i.run_id = r.id AND i.outcome = 'left_alone' AND i.reason = why.reason)`},
+	{"I1", "an item was left alone for no known reason", `
+		SELECT organization_id, run_id, item_id FROM run_items
+		WHERE outcome = 'left_alone' AND (reason IN ('attendee_only', 'no_matter', 'closed_matter', 'past_due', 'changed_since', 'no_longer_active')) IS NOT TRUE`},
+	{"I1", "an item of a leaver's work is neither changed nor left alone", `
+		SELECT i.organization_id, i.run_id, i.item_id FROM run_items i
+		JOIN runs r ON r.organization_id = i.organization_id AND r.id = i.run_id AND r.kind IN ('reassign_work', 'undo')
+		WHERE i.outcome NOT IN ('changed', 'left_alone')`},
+	{"I1", "the progress of a succeeded run is not that all of its items are done", `
+		SELECT r.organization_id, r.id, NULL::uuid FROM runs r
+		LEFT JOIN run_progress p ON p.organization_id = r.organization_id AND p.run_id = r.id
+		WHERE r.status = 'succeeded' AND r.kind IN ('reassign_work', 'undo')
+		  AND ROW (p.done, p.total) IS DISTINCT FROM
+		      (SELECT ROW (count(*)::integer, count(*)::integer) FROM run_items i WHERE i.organization_id = r.organization_id AND i.run_id = r.id)`},
 	{"I1", "the progress of a succeeded run is not that all of its people are done", `
 		SELECT r.organization_id, r.id, NULL::uuid FROM runs r
 		LEFT JOIN run_progress p ON p.organization_id = r.organization_id AND p.run_id = r.id
@@ -60,7 +81,7 @@ var records = []record{
 		WHERE e.run_id IS NOT NULL AND r.status IS DISTINCT FROM 'succeeded' GROUP BY e.organization_id, e.run_id`},
 	{"I2", "a succeeded run has no items", `
 		SELECT r.organization_id, r.id, NULL::uuid FROM runs r
-		WHERE r.status = 'succeeded' AND NOT EXISTS (SELECT FROM run_items i WHERE i.organization_id = r.organization_id AND i.run_id = r.id)`},
+		WHERE r.status = 'succeeded' AND r.kind NOT IN ('reassign_work', 'undo') AND NOT EXISTS (SELECT FROM run_items i WHERE i.organization_id = r.organization_id AND i.run_id = r.id)`},
 	{"I2", "a run waits for a job that will never come", `
 		SELECT r.organization_id, r.id, NULL::uuid FROM runs r
 		WHERE r.status IN ('scheduled', 'queued', 'running') AND NOT EXISTS (
@@ -70,6 +91,48 @@ var records = []record{
 		WHERE j.args ? 'run_id' AND NOT EXISTS (SELECT FROM runs r WHERE r.organization_id = (j.args ->> 'organization_id')::uuid AND r.id = (j.args ->> 'run_id')::uuid)`},
 	{"I2", "the staff of a person are not those that the last run left", lastLeft("person", "assignments", "person_id")},
 	{"I2", "the assignees of a task are not those that the last run left", lastLeft("task", "task_assignees", "task_id")},
+	{"I2", "who is responsible for a matter is not who the last run left it with", lastLeft("matter",
+		"(SELECT organization_id, id AS matter_id, responsible_staff_id AS staff_id FROM matters)", "matter_id")},
+	{"I2", "the owner of an event is not who the last run left it with", lastLeft("calendar_event",
+		"(SELECT organization_id, id AS event_id, owner_staff_id AS staff_id FROM calendar_events)", "event_id")},
+	{"I2", "a run is marked as undone by one that has not succeeded, or the other way round", `
+		SELECT r.organization_id, r.id, r.reverted_by_run_id FROM runs r
+		LEFT JOIN runs u ON u.organization_id = r.organization_id AND u.id = r.reverted_by_run_id
+		WHERE r.reverted_by_run_id IS NOT NULL AND (u.status IS DISTINCT FROM 'succeeded' OR u.reverts_run_id IS DISTINCT FROM r.id)
+		UNION ALL
+		SELECT u.organization_id, u.id, u.reverts_run_id FROM runs u
+		JOIN runs r ON r.organization_id = u.organization_id AND r.id = u.reverts_run_id
+		WHERE u.status = 'succeeded' AND r.reverted_by_run_id IS DISTINCT FROM u.id`},
+	{"I2", "somebody is told of the work of a run that has not succeeded", `
+		SELECT n.organization_id, n.run_id, n.staff_id FROM notifications n
+		JOIN runs r ON r.organization_id = n.organization_id AND r.id = n.run_id
+		WHERE n.kind <> 'run_failed' AND r.status <> 'succeeded' OR n.kind = 'run_failed' AND r.status <> 'failed'`},
+	{"I2", "what somebody is told of is not what a run gave them", `
+		WITH given AS (
+			SELECT i.organization_id, i.run_id, staff.id AS staff_id,
+			       count(*) FILTER (WHERE i.kind = 'person') AS people, count(*) FILTER (WHERE i.kind = 'task') AS tasks,
+			       count(*) FILTER (WHERE i.kind = 'matter') AS matters, count(*) FILTER (WHERE i.kind = 'calendar_event') AS events
+			FROM run_items i, unnest(i.after_staff_ids) AS staff (id)
+			WHERE i.outcome IN ('changed', 'created') AND staff.id <> ALL (i.before_staff_ids)
+			GROUP BY 1, 2, 3
+		)
+		SELECT n.organization_id, n.run_id, n.staff_id FROM notifications n
+		LEFT JOIN given g ON g.organization_id = n.organization_id AND g.run_id = n.run_id AND g.staff_id = n.staff_id
+		WHERE n.kind = 'work_received'
+		  AND ROW (n.people_count, n.tasks_count, n.matters_count, n.events_count) IS DISTINCT FROM ROW (g.people::integer, g.tasks::integer, g.matters::integer, g.events::integer)
+		UNION ALL
+		SELECT g.organization_id, g.run_id, g.staff_id FROM given g
+		JOIN runs r ON r.organization_id = g.organization_id AND r.id = g.run_id
+		JOIN staff s ON s.organization_id = g.organization_id AND s.id = g.staff_id AND s.status = 'active' AND s.updated_at <= r.finished_at
+		WHERE NOT EXISTS (SELECT FROM notifications n WHERE n.organization_id = g.organization_id AND n.run_id = g.run_id AND n.staff_id = g.staff_id AND n.kind = 'work_received')`},
+	{"I2", "the notifications of somebody are not numbered as their counter says", `
+		SELECT organization_id, NULL::uuid, staff_id FROM notifications n GROUP BY organization_id, staff_id
+		HAVING ROW (min(number), max(number)) IS DISTINCT FROM ROW (1::bigint, count(*))
+		    OR max(number) IS DISTINCT FROM (SELECT c.last_number FROM notification_counters c WHERE c.organization_id = n.organization_id AND c.staff_id = n.staff_id)`},
+	{"I2", "a mail waits for a job that will never come", `
+		SELECT n.organization_id, n.run_id, n.id FROM notifications n
+		WHERE n.email_status = 'pending' AND NOT EXISTS (
+			SELECT FROM river.river_job j WHERE j.args ->> 'notification_id' = n.id::text AND j.state NOT IN ('cancelled', 'completed', 'discarded'))`},
 	{"I5", "a changed item has no audit row", `
 		SELECT i.organization_id, i.run_id, i.item_id FROM run_items i
 		WHERE i.outcome IN ('changed', 'created') AND NOT EXISTS (
@@ -85,8 +148,10 @@ var records = []record{
 	{"I5", "an audit row's before and after are not those of its item", `
 		SELECT e.organization_id, e.run_id, e.subject_id FROM audit_events e
 		JOIN run_items i ON i.organization_id = e.organization_id AND i.run_id = e.run_id AND i.kind = e.subject_kind AND i.item_id = e.subject_id
-		WHERE e.after IS DISTINCT FROM jsonb_build_object('staff_ids', to_jsonb(i.after_staff_ids))
-		   OR e.before IS DISTINCT FROM CASE WHEN i.outcome <> 'created' THEN jsonb_build_object('staff_ids', to_jsonb(i.before_staff_ids)) END`},
+		CROSS JOIN LATERAL (SELECT CASE WHEN i.reason = 'intake_cancelled' THEN '{"status": "open"}' ELSE '{}' END::jsonb AS before,
+		                           CASE WHEN i.reason = 'intake_cancelled' THEN '{"status": "cancelled"}' ELSE '{}' END::jsonb AS after) AS status
+		WHERE e.after IS DISTINCT FROM jsonb_build_object('staff_ids', to_jsonb(i.after_staff_ids)) || status.after
+		   OR e.before IS DISTINCT FROM CASE WHEN i.outcome <> 'created' THEN jsonb_build_object('staff_ids', to_jsonb(i.before_staff_ids)) || status.before END`},
 	{"I5", "an audit row does not tell who did what", `
 		SELECT e.organization_id, e.run_id, e.subject_id FROM audit_events e
 		JOIN runs r ON r.organization_id = e.organization_id AND r.id = e.run_id
@@ -114,7 +179,7 @@ func lastLeft(kind, table, column string) string {
 			FROM run_items i JOIN runs r ON r.organization_id = i.organization_id AND r.id = i.run_id AND r.status = 'succeeded'
 			WHERE i.kind = '%[1]s' ORDER BY i.organization_id, i.item_id, r.finished_at DESC, r.id DESC
 		), seats AS (
-			SELECT organization_id, %[3]s AS subject, array_agg(staff_id ORDER BY staff_id) AS staff FROM %[2]s GROUP BY organization_id, %[3]s
+			SELECT organization_id, %[3]s AS subject, array_agg(staff_id ORDER BY staff_id) AS staff FROM %[2]s AS seat GROUP BY organization_id, %[3]s
 		), edited AS (
 			SELECT organization_id, subject_id, max(occurred_at) AS at FROM audit_events WHERE run_id IS NULL AND subject_kind = '%[1]s' GROUP BY organization_id, subject_id
 		)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,17 +44,19 @@ type happening struct {
 }
 
 type item struct {
-	task          bool
+	kind          string
 	id            uuid.UUID
 	outcome       string
+	reason        string
 	before, after domain.StaffSet
 }
 
 func checkReplay(ctx context.Context, tx *sqlx.Tx, before, now *Snapshot) ([]Violation, error) {
 	r := &replay{
-		people: before.people, tasks: map[key]taskState{}, others: before.other, ofWhom: map[key][]uuid.UUID{},
+		tasks: map[key]taskState{}, ofWhom: map[key][]uuid.UUID{},
 		edited: map[key]bool{}, ranOn: map[key]bool{}, active: map[key]bool{}, intake: map[uuid.UUID]int{},
 	}
+	r.others = maps.Clone(before.other)
 	r.people = make(map[key]personState, len(before.people))
 	for at, person := range before.people {
 		r.people[at] = person
@@ -181,21 +184,24 @@ func (r *replay) run(ctx context.Context, tx *sqlx.Tx, h happening, items []item
 	}
 	of := runReplay{replay: r, run: h.key, wish: wish, found: map[uuid.UUID]personState{}, seen: map[uuid.UUID]bool{}, created: map[uuid.UUID]int{}, judged: judged}
 	for _, i := range items {
-		if !i.task {
+		if i.kind == "person" {
 			of.person(i)
 		}
 	}
 	of.complete(frozen)
 	for _, i := range items {
-		if i.task {
+		switch i.kind {
+		case "task":
 			of.task(i, now)
+		case "matter", "calendar_event":
+			of.moved(i)
 		}
 	}
 	of.nothingLeftOut()
 	return nil
 }
 
-// readItems reads the people and tasks of all runs, each run's in order.
+// readItems reads the items of all runs, each run's in order.
 func readItems(ctx context.Context, tx *sqlx.Tx, happenings []happening, now *Snapshot) (map[key][]item, error) {
 	var runs []uuid.UUID
 	for _, h := range happenings {
@@ -205,12 +211,12 @@ func readItems(ctx context.Context, tx *sqlx.Tx, happenings []happening, now *Sn
 	}
 	items := map[key][]item{}
 	err := each(ctx, tx, `
-		SELECT organization_id, run_id, kind = 'task', item_id, outcome, array_to_string(before_staff_ids, ','), array_to_string(after_staff_ids, ',')
-		FROM run_items WHERE run_id = ANY ($1) AND kind IN ('person', 'task') ORDER BY organization_id, run_id, position`, func(rows *sqlx.Rows) error {
+		SELECT organization_id, run_id, kind, item_id, outcome, coalesce(reason, ''), array_to_string(before_staff_ids, ','), array_to_string(after_staff_ids, ',')
+		FROM run_items WHERE run_id = ANY ($1) ORDER BY organization_id, run_id, position`, func(rows *sqlx.Rows) error {
 		var run key
 		var i item
 		var before, after string
-		err := rows.Scan(&run.organization, &run.id, &i.task, &i.id, &i.outcome, &before, &after)
+		err := rows.Scan(&run.organization, &run.id, &i.kind, &i.id, &i.outcome, &i.reason, &before, &after)
 		i.before, i.after = now.set(before), now.set(after)
 		items[run] = append(items[run], i)
 		return err
@@ -265,8 +271,8 @@ func (r *replay) compare(now *Snapshot) {
 		}
 	}
 	for at, row := range r.others {
-		if is, there := now.other[at]; (!there || is.hash != row.hash) && !r.edited[at] {
-			r.add(Violation{row.invariant(), at.organization, uuid.Nil, at.id, "a matter or an event is not as it was"}, "other")
+		if is, there := now.other[at]; (!there || is.hash != row.hash || is.with != row.with) && !r.edited[at] {
+			r.add(Violation{row.invariant(), at.organization, uuid.Nil, at.id, "a matter or an event is not as it was, or as runs left it"}, "other")
 		}
 	}
 }

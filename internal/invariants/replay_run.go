@@ -67,6 +67,7 @@ func (r *runReplay) task(i item, now *Snapshot) {
 	case !known:
 		r.wrong("I2", i.id, "an item is about a task that was not there", "task unknown")
 		return
+	case i.outcome == "left_alone":
 	case task.guarded && !r.edited[at]:
 		r.wrong("I6", i.id, "an item is about a task that is private or over", "task guarded")
 	case !task.active:
@@ -78,7 +79,32 @@ func (r *runReplay) task(i item, now *Snapshot) {
 		r.judge(task, i)
 	}
 	task.assignees = i.after
+	if i.reason == "intake_cancelled" { // its status is another, too
+		task.active, task.intake, task.hash = false, false, now.tasks[at].hash
+	}
 	r.tasks[at] = task
+}
+
+// moved takes over who has a matter or an event after a run.
+func (r *runReplay) moved(i item) {
+	at := key{r.run.organization, i.id}
+	row, known := r.others[at]
+	switch {
+	case !known && r.edited[at]: // made since the snapshot
+		return
+	case !known:
+		r.wrong("I2", i.id, "an item is about a matter or an event that was not there", "other unknown")
+		return
+	case r.edited[at]:
+	case !i.before.Equal(domain.StaffSet{row.with}):
+		r.wrong("I2", i.id, differs("an item says that a matter or an event was with", i.before, "it was with", domain.StaffSet{row.with}), "other before")
+	case row.guarded && i.outcome == "changed":
+		r.wrong("I6", i.id, "an item is about a matter or an event that is private or over", "other guarded")
+	}
+	if len(i.after) == 1 {
+		row.with = i.after[0]
+	}
+	r.others[at] = row
 }
 
 func (r *runReplay) judge(task taskState, i item) {

@@ -47,6 +47,7 @@ type taskState struct {
 // rowState is a row as a whole, but for its seats.
 type rowState struct {
 	hash    int64
+	with    uuid.UUID // who is responsible for a matter, or owns an event
 	guarded bool // private or closed (I6)
 }
 
@@ -142,7 +143,7 @@ func (s *Snapshot) readPeople(ctx context.Context, tx *sqlx.Tx) error {
 
 func (s *Snapshot) readTasks(ctx context.Context, tx *sqlx.Tx) error {
 	return each(ctx, tx, `
-		SELECT t.organization_id, t.id, t.person_id, t.is_intake, t.status IN ('open', 'in_progress'), coalesce(m.visibility <> 'everyone' OR m.status = 'closed', false),
+		SELECT t.organization_id, t.id, t.person_id, t.is_intake, t.status IN ('open', 'in_progress'), coalesce(m.visibility = 'private' OR m.status = 'closed', false),
 		       hash_record_extended(t, 0), coalesce(held.staff, '')
 		FROM tasks t LEFT JOIN matters m ON m.organization_id = t.organization_id AND m.id = t.matter_id
 		LEFT JOIN (SELECT organization_id, task_id, string_agg(staff_id::text, ',' ORDER BY staff_id) AS staff FROM task_assignees GROUP BY organization_id, task_id) held
@@ -163,16 +164,19 @@ func (s *Snapshot) readTasks(ctx context.Context, tx *sqlx.Tx) error {
 
 func (s *Snapshot) readOther(ctx context.Context, tx *sqlx.Tx) error {
 	return each(ctx, tx, `
-		SELECT m.organization_id, m.id, hash_record_extended(m, 0), m.visibility <> 'everyone' OR m.status = 'closed' FROM matters m
+		SELECT m.organization_id, m.id, m.responsible_staff_id,
+		       hash_record_extended(ROW (m.external_id, m.number, m.description, m.status, m.visibility, m.client_id, m.created_at), 0),
+		       m.visibility = 'private' OR m.status = 'closed' FROM matters m
 		UNION ALL
-		SELECT e.organization_id, e.id, hash_record_extended(e, 0) # coalesce(attending.staff, 0),
-		       coalesce(m.visibility <> 'everyone' OR m.status = 'closed', false)
+		SELECT e.organization_id, e.id, e.owner_staff_id,
+		       hash_record_extended(ROW (e.external_id, e.title, e.starts_at, e.ends_at, e.matter_id, e.created_at), 0) # coalesce(attending.staff, 0),
+		       coalesce(m.visibility = 'private' OR m.status = 'closed', false)
 		FROM calendar_events e LEFT JOIN matters m ON m.organization_id = e.organization_id AND m.id = e.matter_id
 		LEFT JOIN (SELECT organization_id, calendar_event_id, bit_xor(hash_record_extended(a, 0)) AS staff FROM calendar_event_attendees a GROUP BY organization_id, calendar_event_id) attending
 			ON attending.organization_id = e.organization_id AND attending.calendar_event_id = e.id`, func(rows *sqlx.Rows) error {
 		var at key
 		var row rowState
-		if err := rows.Scan(&at.organization, &at.id, &row.hash, &row.guarded); err != nil {
+		if err := rows.Scan(&at.organization, &at.id, &row.with, &row.hash, &row.guarded); err != nil {
 			return err
 		}
 		s.other[at] = row

@@ -147,8 +147,10 @@ func (tx *Tx) RecordItems(ctx context.Context, items []domain.PlannedItem, stamp
 		WITH shape AS MATERIALIZED (
 			SELECT s.number, s.kind, s.outcome, nullif(s.reason, '') AS reason,
 			       s.before::uuid[] AS before, s.after::uuid[] AS after,
-			       CASE WHEN s.outcome <> 'created' THEN jsonb_build_object('staff_ids', to_jsonb(s.before::uuid[])) END AS before_audit,
-			       jsonb_build_object('staff_ids', to_jsonb(s.after::uuid[])) AS after_audit
+			       CASE WHEN s.outcome <> 'created' THEN jsonb_build_object('staff_ids', to_jsonb(s.before::uuid[]))
+			            || CASE WHEN s.reason = 'intake_cancelled' THEN '{"status": "open"}' ELSE '{}' END::jsonb END AS before_audit,
+			       jsonb_build_object('staff_ids', to_jsonb(s.after::uuid[]))
+			            || CASE WHEN s.reason = 'intake_cancelled' THEN '{"status": "cancelled"}' ELSE '{}' END::jsonb AS after_audit
 			FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
 			     WITH ORDINALITY AS s (kind, outcome, reason, before, after, number)
 		), item AS MATERIALIZED (
