@@ -4331,9 +4331,9 @@ type ClientInterface interface {
 	// notified once, and so is whoever handed it over.
 	//
 	// Scope `reassign`. Administrators; others get `permission_denied` (403).
-	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+	// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+	// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 	//
 	// Takes any type of body and a specified content type.
@@ -4362,9 +4362,9 @@ type ClientInterface interface {
 	// notified once, and so is whoever handed it over.
 	//
 	// Scope `reassign`. Administrators; others get `permission_denied` (403).
-	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+	// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+	// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -4452,7 +4452,8 @@ type ClientInterface interface {
 	// CancelRunWithBody Cancel a run
 	//
 	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+	// refusal where it could not.
 	//
 	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -4465,7 +4466,8 @@ type ClientInterface interface {
 	// CancelRun Cancel a run
 	//
 	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+	// refusal where it could not.
 	//
 	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -4528,9 +4530,9 @@ type ClientInterface interface {
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
-	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-	// and administrators; others of the organization get `permission_denied` (403).
-	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+	// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes any type of body and a specified content type.
@@ -4547,9 +4549,9 @@ type ClientInterface interface {
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
-	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-	// and administrators; others of the organization get `permission_denied` (403).
-	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+	// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes a body of the `application/json` content type.
@@ -6059,9 +6061,9 @@ func (c *Client) GetPerson(ctx context.Context, personID PersonID, reqEditors ..
 // notified once, and so is whoever handed it over.
 //
 // Scope `reassign`. Administrators; others get `permission_denied` (403).
-// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 // `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 //
 // Takes any type of body and a specified content type.
@@ -6100,9 +6102,9 @@ func (c *Client) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkP
 // notified once, and so is whoever handed it over.
 //
 // Scope `reassign`. Administrators; others get `permission_denied` (403).
-// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 // `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 //
 // Takes a body of the `application/json` content type.
@@ -6258,7 +6260,8 @@ func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, 
 // CancelRunWithBody Cancel a run
 //
 // Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+// refusal where it could not.
 //
 // Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -6281,7 +6284,8 @@ func (c *Client) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, pa
 // CancelRun Cancel a run
 //
 // Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+// refusal where it could not.
 //
 // Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -6394,9 +6398,9 @@ func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors .
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
-// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-// and administrators; others of the organization get `permission_denied` (403).
-// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 // `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes any type of body and a specified content type.
@@ -6423,9 +6427,9 @@ func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoR
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
-// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-// and administrators; others of the organization get `permission_denied` (403).
-// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 // `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes a body of the `application/json` content type.
@@ -11905,9 +11909,9 @@ type ClientWithResponsesInterface interface {
 	// notified once, and so is whoever handed it over.
 	//
 	// Scope `reassign`. Administrators; others get `permission_denied` (403).
-	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+	// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+	// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -11936,9 +11940,9 @@ type ClientWithResponsesInterface interface {
 	// notified once, and so is whoever handed it over.
 	//
 	// Scope `reassign`. Administrators; others get `permission_denied` (403).
-	// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-	// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-	// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+	// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+	// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+	// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 	// `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -12030,7 +12034,8 @@ type ClientWithResponsesInterface interface {
 	// CancelRunWithBodyWithResponse Cancel a run
 	//
 	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+	// refusal where it could not.
 	//
 	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -12043,7 +12048,8 @@ type ClientWithResponsesInterface interface {
 	// CancelRunWithResponse Cancel a run
 	//
 	// Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-	// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+	// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+	// refusal where it could not.
 	//
 	// Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -12114,9 +12120,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
-	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-	// and administrators; others of the organization get `permission_denied` (403).
-	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+	// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -12133,9 +12139,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
-	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-	// and administrators; others of the organization get `permission_denied` (403).
-	// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+	// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+	// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 	// `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16133,9 +16139,9 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, personI
 // notified once, and so is whoever handed it over.
 //
 // Scope `reassign`. Administrators; others get `permission_denied` (403).
-// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 // `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16170,9 +16176,9 @@ func (c *ClientWithResponses) ReassignWorkWithBodyWithResponse(ctx context.Conte
 // notified once, and so is whoever handed it over.
 //
 // Scope `reassign`. Administrators; others get `permission_denied` (403).
-// Errors, in the order they are told: `permission_denied` (403), `revision_stale` (412, without a summary), `staff_not_found`,
-// `same_staff`, `staff_not_active` (422). Also `invalid_value` (422): no part is named, a `distribution` is missing or is `each` for
-// matters or events, `run_at` is past, `return_at` is not after the change; `idempotency_key_reused` (422),
+// Errors, in the order they are told: `permission_denied` (403), `invalid_value` (422: no part is named, a `distribution` is
+// missing or is `each` for matters or events), `same_staff`, `invalid_value` (422: `run_at` is past, `return_at` is not after the
+// change), `revision_stale` (412, without a summary), `staff_not_found`, `staff_not_active` (422). Also `idempotency_key_reused` (422),
 // `idempotency_key_in_use` (409). A run done later that comes to one of them ends as `failed`, with the problem in its `error`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16305,7 +16311,8 @@ func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, runID RunI
 // CancelRunWithBodyWithResponse Cancel a run
 //
 // Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+// refusal where it could not.
 //
 // Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -16324,7 +16331,8 @@ func (c *ClientWithResponses) CancelRunWithBodyWithResponse(ctx context.Context,
 // CancelRunWithResponse Cancel a run
 //
 // Ends a scheduled or queued run before it has changed anything; one that is running too, as long as it has not been
-// applied. A cancelled run changes nothing. With `dry_run: true` the answer tells whether it could be cancelled now.
+// applied. A cancelled run changes nothing. With `dry_run: true` the answer is a preview where it could be cancelled now, and the
+// refusal where it could not.
 //
 // Scope `assignments`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `run_finished` (409), of one that is cancelled already too, `idempotency_key_reused` (422).
@@ -16425,9 +16433,9 @@ func (c *ClientWithResponses) GetRunReportXLSXWithResponse(ctx context.Context, 
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
-// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-// and administrators; others of the organization get `permission_denied` (403).
-// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 // `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16450,9 +16458,9 @@ func (c *ClientWithResponses) UndoRunWithBodyWithResponse(ctx context.Context, r
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
-// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run,
-// and administrators; others of the organization get `permission_denied` (403).
-// Errors: `not_found` (404), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409), `staff_not_active`,
+// Scope `assignments`; a run of the kind `reassign_work` needs the scope `reassign` as well. The one who asked for the run, as
+// long as they may do what it did, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404), `insufficient_scope` (403), `run_not_finished`, `not_undoable`, `already_undone`, `undo_expired` (409),
 // `idempotency_key_reused` (422), `idempotency_key_in_use` (409).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

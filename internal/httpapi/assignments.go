@@ -100,21 +100,25 @@ func (h *handlers) ManageAssignments(ctx context.Context, request api.ManageAssi
 	}
 	run, again, err := h.app.ChangeAssignments(ctx, caller, app.AssignmentsRequest{
 		Kind: domain.RunManageAssignments, Selection: selection, Change: change, ExpectedRevision: pointerOf(body.ExpectedRevision),
-		DryRun: valueOr(body.DryRun, false), Async: wantsAsync(request.Params.Prefer), Reason: pointerOf(body.Reason), Body: rawBody(ctx),
+		DryRun: valueOr(body.DryRun, false), Async: preferenceOf(request.Params.Prefer).async(), Reason: pointerOf(body.Reason), Body: rawBody(ctx),
 		ChangePointer: "/change", Key: keyOf(ctx, request.Params.IdempotencyKey),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if run.Status == domain.RunQueued {
-		return api.ManageAssignments202JSONResponse{Body: runOf(run), Headers: api.ManageAssignments202ResponseHeaders{
-			Location: runLocation(run), PreferenceApplied: respondAsync, IdempotencyReplayed: replayed(again),
+	run, applied, err := h.awaited(ctx, run, preferenceOf(request.Params.Prefer))
+	if err != nil {
+		return nil, err
+	}
+	if !run.Status.Finished() {
+		return api.ManageAssignments202JSONResponse{Body: h.runOf(run), Headers: api.ManageAssignments202ResponseHeaders{
+			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.ManageAssignments200JSONResponse{Body: runOf(run), Headers: api.ManageAssignments200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
+	return api.ManageAssignments200JSONResponse{Body: h.runOf(run), Headers: api.ManageAssignments200ResponseHeaders{
+		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
+	}}, nil
 }
-
-const respondAsync = "respond-async"
 
 func runLocation(run domain.Run) string { return "/v1/runs/" + run.ID.String() }
 
@@ -130,41 +134,50 @@ func (h *handlers) AssignStaff(ctx context.Context, request api.AssignStaffReque
 		change.TaskPolicy, change.TaskScope = domain.TasksReassignAll, domain.ScopeAssigned
 	case api.OlderTaskPolicyLeave:
 	}
-	run, again, err := h.older(ctx, domain.RunAssignStaff, body.Selection, change, body.DryRun, request.Params.Prefer, request.Params.IdempotencyKey)
+	run, applied, again, err := h.older(ctx, domain.RunAssignStaff, body.Selection, change, body.DryRun, request.Params.Prefer, request.Params.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
-	if run.Status == domain.RunQueued {
-		return api.AssignStaff202JSONResponse{Body: runOf(run), Headers: api.AssignStaff202ResponseHeaders{
-			Location: runLocation(run), PreferenceApplied: respondAsync, IdempotencyReplayed: replayed(again),
+	if !run.Status.Finished() {
+		return api.AssignStaff202JSONResponse{Body: h.runOf(run), Headers: api.AssignStaff202ResponseHeaders{
+			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.AssignStaff200JSONResponse{Body: runOf(run), Headers: api.AssignStaff200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
+	return api.AssignStaff200JSONResponse{Body: h.runOf(run), Headers: api.AssignStaff200ResponseHeaders{
+		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
+	}}, nil
 }
 
 // RemoveStaff is the older action: all staff are removed, and their tasks unassigned (A18).
 func (h *handlers) RemoveStaff(ctx context.Context, request api.RemoveStaffRequestObject) (api.RemoveStaffResponseObject, error) {
 	body := request.Body
 	change := domain.AssignmentChange{Type: domain.ChangeRemove, AllStaff: true, TaskPolicy: domain.TasksUnassign}
-	run, again, err := h.older(ctx, domain.RunRemoveStaff, body.Selection, change, body.DryRun, request.Params.Prefer, request.Params.IdempotencyKey)
+	run, applied, again, err := h.older(ctx, domain.RunRemoveStaff, body.Selection, change, body.DryRun, request.Params.Prefer, request.Params.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
-	if run.Status == domain.RunQueued {
-		return api.RemoveStaff202JSONResponse{Body: runOf(run), Headers: api.RemoveStaff202ResponseHeaders{
-			Location: runLocation(run), PreferenceApplied: respondAsync, IdempotencyReplayed: replayed(again),
+	if !run.Status.Finished() {
+		return api.RemoveStaff202JSONResponse{Body: h.runOf(run), Headers: api.RemoveStaff202ResponseHeaders{
+			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.RemoveStaff200JSONResponse{Body: runOf(run), Headers: api.RemoveStaff200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
+	return api.RemoveStaff200JSONResponse{Body: h.runOf(run), Headers: api.RemoveStaff200ResponseHeaders{
+		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
+	}}, nil
 }
 
-func (h *handlers) older(ctx context.Context, kind domain.RunKind, selection api.Selection, change domain.AssignmentChange, dryRun *bool, prefer *api.Prefer, key *api.IdempotencyKey) (domain.Run, bool, error) {
+func (h *handlers) older(ctx context.Context, kind domain.RunKind, selection api.Selection, change domain.AssignmentChange, dryRun *bool, prefer *api.Prefer, key *api.IdempotencyKey) (run domain.Run, applied *string, again bool, err error) {
 	caller := callerOf(ctx)
 	chosen, err := selectionOf(caller, selection)
 	if err != nil {
-		return domain.Run{}, false, err
+		return domain.Run{}, nil, false, err
 	}
-	return h.app.ChangeAssignments(ctx, caller, app.AssignmentsRequest{
-		Kind: kind, Selection: chosen, Change: change, DryRun: valueOr(dryRun, false), Async: wantsAsync(prefer), Body: rawBody(ctx), Key: keyOf(ctx, key),
+	run, again, err = h.app.ChangeAssignments(ctx, caller, app.AssignmentsRequest{
+		Kind: kind, Selection: chosen, Change: change, DryRun: valueOr(dryRun, false), Async: preferenceOf(prefer).async(), Body: rawBody(ctx), Key: keyOf(ctx, key),
 	})
+	if err != nil {
+		return domain.Run{}, nil, false, err
+	}
+	run, applied, err = h.awaited(ctx, run, preferenceOf(prefer))
+	return run, applied, again, err
 }

@@ -160,10 +160,11 @@ func summaryOf(summary domain.AssignmentSummary) api.AssignmentSummary {
 	}
 }
 
-func runOf(run domain.Run) api.Run {
+func (h *handlers) runOf(run domain.Run) api.Run {
 	shown := api.Run{
 		ID: nullable.NewNullNullable[api.UUID](), Kind: string(run.Kind), Status: string(run.Status), DryRun: run.Status == domain.RunPreview,
-		RequestedBy: staffRefOf(run.RequestedBy), RequestedAt: run.RequestedAt, StartedAt: orNull(run.StartedAt), FinishedAt: orNull(run.FinishedAt),
+		RequestedBy: staffRefOf(run.RequestedBy), RequestedAt: run.RequestedAt, ScheduledFor: orNull(run.ScheduledFor),
+		StartedAt: orNull(run.StartedAt), FinishedAt: orNull(run.FinishedAt), ReturnAt: orNull(run.ReturnAt), Reverts: orNull(run.Reverts),
 		Reason: orNull(run.Reason), Request: api.RunRequest{}, Progress: api.RunProgress{Done: run.Done, Total: run.Total},
 		Totals: totalsOf(run.Totals), Revision: orNull(run.Revision),
 		Undo: nullable.NewNullNullable[api.RunUndo](), Links: nullable.NewNullNullable[api.RunLinks](), Error: nullable.NewNullNullable[api.RunError](),
@@ -174,10 +175,10 @@ func runOf(run domain.Run) api.Run {
 	if run.Status == domain.RunPreview {
 		return shown
 	}
-	self := "/v1/runs/" + run.ID.String()
+	self := runLocation(run)
 	shown.ID = nullable.NewNullableWithValue(run.ID)
 	shown.Undo = nullable.NewNullableWithValue(api.RunUndo{
-		Available: false, Until: nullable.NewNullNullable[time.Time](), UndoneBy: nullable.NewNullNullable[api.UUID](),
+		Available: domain.CheckUndo(run, h.options.Now()) == nil, Until: orNull(run.UndoUntil), UndoneBy: orNull(run.RevertedBy),
 	})
 	shown.Links = nullable.NewNullableWithValue(api.RunLinks{
 		Self: self, Items: self + "/items", ReportCSV: self + "/report.csv", ReportXLSX: self + "/report.xlsx", ReportJSON: self + "/report.json",
@@ -193,6 +194,12 @@ func totalsOf(totals domain.Totals) api.RunTotals {
 		PeopleChanged: totals.PeopleChanged, PeopleUnchanged: totals.PeopleUnchanged,
 		AssignmentsAdded: totals.AssignmentsAdded, AssignmentsRemoved: totals.AssignmentsRemoved,
 		TasksChanged: totals.TasksChanged, TasksUnassigned: totals.TasksUnassigned, TasksCreated: totals.TasksCreated,
+		TasksCancelled: totals.TasksCancelled, MattersMoved: totals.MattersMoved, EventsMoved: totals.EventsMoved,
+		LeftAlone: api.RunLeftAlone{
+			PastDue: totals.LeftAlone.PastDue, AttendeeOnly: totals.LeftAlone.AttendeeOnly, NoMatter: totals.LeftAlone.NoMatter,
+			ClosedMatter: totals.LeftAlone.ClosedMatter, ChangedSince: totals.LeftAlone.ChangedSince, NoLongerActive: totals.LeftAlone.NoLongerActive,
+		},
+		WithheldPrivate: totals.WithheldPrivate,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -163,17 +164,49 @@ func TestHeaderParameters(t *testing.T) {
 		request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + goodToken}, "Prefer": {"wait=1", "respond-async"}}
 		got := f.do(request)
 		require.Equal(t, http.StatusOK, got.StatusCode, got.text)
-		assert.True(t, wantsAsync(prefer))
+		assert.Equal(t, preference{respondAsync: true, wait: new(time.Second)}, preferenceOf(prefer))
 	})
 }
 
-func TestWantsAsync(t *testing.T) {
-	for prefer, want := range map[string]bool{
-		"respond-async": true, "Respond-Async": true, "wait=10, respond-async": true, "respond-async;x=1": true, "respond-async; wait=5 , a": true,
-		"respond-async=true": true, "": false, "respond-asynchronously": false, `foo="a, respond-async"`: false, `foo="a\", respond-async"`: false,
-		"foo; respond-async": false, "return=minimal": false,
+func TestPreferences(t *testing.T) {
+	seconds := func(n int) *time.Duration { return new(time.Duration(n) * time.Second) }
+	for prefer, want := range map[string]preference{
+		"respond-async": {respondAsync: true}, "Respond-Async": {respondAsync: true}, "respond-async;x=1": {respondAsync: true}, "respond-async=true": {respondAsync: true},
+		"wait=10, respond-async":    {respondAsync: true, wait: seconds(10)},
+		"respond-async; wait=5 , a": {respondAsync: true},
+		"wait=10":                   {wait: seconds(10)},
+		`Wait = "10"`:               {wait: seconds(10)},
+		"wait=0":                    {wait: seconds(0)},
+		"wait=60":                   {wait: seconds(60)},
+		"wait=61":                   {wait: seconds(60)},
+		"wait=99999999999999999999": {wait: seconds(60)},
+		"wait=3, wait=4":            {wait: seconds(3)},
+		"wait=soon, wait=4":         {wait: seconds(4)},
+		"":                          {},
+		"wait":                      {},
+		"wait=":                     {},
+		"wait=-1":                   {},
+		"wait=+1":                   {},
+		"wait=1.5":                  {},
+		"wait=1e3":                  {},
+		"wait=١":                    {},
+		"waiting=1":                 {},
+		"respond-asynchronously":    {},
+		`foo="a, respond-async"`:    {},
+		`foo="a\", respond-async"`:  {},
+		"foo; respond-async":        {},
+		"foo; wait=1":               {},
+		"return=minimal":            {},
 	} {
-		assert.Equal(t, want, wantsAsync(&prefer), prefer)
+		assert.Equal(t, want, preferenceOf(&prefer), prefer)
 	}
-	assert.False(t, wantsAsync(nil))
+	assert.Equal(t, preference{}, preferenceOf(nil))
+}
+
+func TestAppliedPreferences(t *testing.T) {
+	for prefer, want := range map[string]string{
+		"respond-async": "respond-async", "wait=10": "wait=10", "wait=100, respond-async": "respond-async, wait=60", "": "respond-async",
+	} {
+		assert.Equal(t, want, preferenceOf(&prefer).applied(), prefer)
+	}
 }

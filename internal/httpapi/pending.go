@@ -75,18 +75,6 @@ func (h *handlers) GetNotification(context.Context, api.GetNotificationRequestOb
 	return nil, errPending
 }
 
-func (h *handlers) ReassignWork(context.Context, api.ReassignWorkRequestObject) (api.ReassignWorkResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) CancelRun(context.Context, api.CancelRunRequestObject) (api.CancelRunResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) UndoRun(context.Context, api.UndoRunRequestObject) (api.UndoRunResponseObject, error) {
-	return nil, errPending
-}
-
 func (h *handlers) ListStaffGroups(context.Context, api.ListStaffGroupsRequestObject) (api.ListStaffGroupsResponseObject, error) {
 	return nil, errPending
 }

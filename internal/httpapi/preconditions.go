@@ -38,36 +38,3 @@ func ifMatchOf(header *api.IfMatch) (string, error) {
 	}
 	return value, nil // has quotes in it, as no version has
 }
-
-// wantsAsync tells whether an answer is wanted at once (RFC 7240).
-func wantsAsync(prefer *api.Prefer) bool {
-	if prefer == nil {
-		return false
-	}
-	for _, preference := range outsideQuotes(*prefer, ',') {
-		name := outsideQuotes(preference, ';')[0]
-		name, _, _ = strings.Cut(name, "=")
-		if strings.EqualFold(strings.TrimSpace(name), respondAsync) {
-			return true
-		}
-	}
-	return false
-}
-
-// outsideQuotes splits a header at a separator, except within quoted strings.
-func outsideQuotes(text string, separator byte) []string {
-	var parts []string
-	from, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch {
-		case quoted && text[i] == '\\':
-			i++
-		case text[i] == '"':
-			quoted = !quoted
-		case !quoted && text[i] == separator:
-			parts = append(parts, text[from:i])
-			from = i + 1
-		}
-	}
-	return append(parts, text[from:])
-}

@@ -45,7 +45,9 @@ func (x *xlsxReport) summary(run domain.Run) error {
 		{"Status", string(run.Status)},
 		{"Requested by", run.RequestedBy.Name},
 		{"Requested at", run.RequestedAt.Format(time.RFC3339)},
+		{"Scheduled for", instantText(run.ScheduledFor)},
 		{"Finished at", instantText(run.FinishedAt)},
+		{"Returns at", instantText(run.ReturnAt)},
 		{"Reason", valueOr(run.Reason, "")},
 		{"People changed", totals.PeopleChanged},
 		{"People unchanged", totals.PeopleUnchanged},
@@ -54,6 +56,16 @@ func (x *xlsxReport) summary(run domain.Run) error {
 		{"Tasks changed", totals.TasksChanged},
 		{"Tasks unassigned", totals.TasksUnassigned},
 		{"Tasks created", totals.TasksCreated},
+		{"Tasks cancelled", totals.TasksCancelled},
+		{"Matters moved", totals.MattersMoved},
+		{"Events moved", totals.EventsMoved},
+		{"Left alone: only attending", totals.LeftAlone.AttendeeOnly},
+		{"Left alone: without a matter", totals.LeftAlone.NoMatter},
+		{"Left alone: matter closed", totals.LeftAlone.ClosedMatter},
+		{"Left alone: past due", totals.LeftAlone.PastDue},
+		{"Left alone: changed since", totals.LeftAlone.ChangedSince},
+		{"Left alone: no longer active", totals.LeftAlone.NoLongerActive},
+		{"Withheld as private", totals.WithheldPrivate},
 	}
 	for i, row := range rows {
 		if err := x.file.SetSheetRow("Summary", fmt.Sprintf("A%d", i+1), &row); err != nil {

@@ -85,7 +85,7 @@ func (h *handlers) GetRunReportXLSX(ctx context.Context, request api.GetRunRepor
 
 // GetRunReportJSON is a run's report as JSON.
 func (h *handlers) GetRunReportJSON(ctx context.Context, request api.GetRunReportJSONRequestObject) (api.GetRunReportJSONResponseObject, error) {
-	return h.reportOf(ctx, request.RunID, "application/json", "json", func(w io.Writer) reportWriter { return &jsonReport{to: w} })
+	return h.reportOf(ctx, request.RunID, "application/json", "json", func(w io.Writer) reportWriter { return &jsonReport{to: w, shown: h.runOf} })
 }
 
 // reportColumns are the columns of the tables.
@@ -149,11 +149,12 @@ func harmless(cell string) string {
 
 type jsonReport struct {
 	to    io.Writer
+	shown func(domain.Run) api.Run
 	items int
 }
 
 func (j *jsonReport) Begin(run domain.Run, _ map[uuid.UUID]string) error {
-	text, err := json.Marshal(runOf(run))
+	text, err := json.Marshal(j.shown(run))
 	if err != nil {
 		return fmt.Errorf("encode run: %w", err)
 	}

@@ -22,16 +22,61 @@ func (h *handlers) ListRuns(ctx context.Context, request api.ListRunsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRuns200JSONResponse{Items: all(runs.Items, runOf), Total: runs.Total, NextCursor: nextPage(ctx, runs, runID)}, nil
+	return api.ListRuns200JSONResponse{Items: all(runs.Items, h.runOf), Total: runs.Total, NextCursor: nextPage(ctx, runs, runID)}, nil
 }
 
-// GetRun reads one run.
+// GetRun reads one run; where the caller prefers to wait, when it has ended.
 func (h *handlers) GetRun(ctx context.Context, request api.GetRunRequestObject) (api.GetRunResponseObject, error) {
-	run, err := h.app.Run(ctx, callerOf(ctx), request.RunID)
+	caller, wanted := callerOf(ctx), preference{wait: preferenceOf(request.Params.Prefer).wait}
+	var run domain.Run
+	var applied *string
+	var err error
+	if wanted.wait == nil {
+		run, err = h.app.Run(ctx, caller, request.RunID)
+	} else {
+		run, err = h.app.AwaitRun(ctx, caller, request.RunID, *wanted.wait)
+		applied = new(wanted.applied())
+	}
 	if err != nil {
 		return nil, err
 	}
-	return api.GetRun200JSONResponse{Body: runOf(run), Headers: api.GetRun200ResponseHeaders{ETag: etag(domain.Version(run))}}, nil
+	return api.GetRun200JSONResponse{Body: h.runOf(run), Headers: api.GetRun200ResponseHeaders{ETag: etag(domain.Version(run)), PreferenceApplied: applied}}, nil
+}
+
+// CancelRun ends a run that has changed nothing yet.
+func (h *handlers) CancelRun(ctx context.Context, request api.CancelRunRequestObject) (api.CancelRunResponseObject, error) {
+	body := request.Body
+	run, again, err := h.app.CancelRun(ctx, callerOf(ctx), request.RunID, app.CancelRequest{
+		DryRun: valueOr(body.DryRun, false), Reason: pointerOf(body.Reason), Key: keyOf(ctx, request.Params.IdempotencyKey),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.CancelRun200JSONResponse{Body: h.runOf(run), Headers: api.CancelRun200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
+}
+
+// UndoRun takes back what a run did, by a run of its own (B11).
+func (h *handlers) UndoRun(ctx context.Context, request api.UndoRunRequestObject) (api.UndoRunResponseObject, error) {
+	body, wanted := request.Body, preferenceOf(request.Params.Prefer)
+	run, again, err := h.app.UndoRun(ctx, callerOf(ctx), request.RunID, app.UndoRequest{
+		DryRun: valueOr(body.DryRun, false), Async: wanted.async(), Reason: pointerOf(body.Reason), Body: rawBody(ctx),
+		Key: keyOf(ctx, request.Params.IdempotencyKey),
+	})
+	if err != nil {
+		return nil, err
+	}
+	run, applied, err := h.awaited(ctx, run, wanted)
+	if err != nil {
+		return nil, err
+	}
+	if !run.Status.Finished() {
+		return api.UndoRun202JSONResponse{Body: h.runOf(run), Headers: api.UndoRun202ResponseHeaders{
+			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
+		}}, nil
+	}
+	return api.UndoRun200JSONResponse{Body: h.runOf(run), Headers: api.UndoRun200ResponseHeaders{
+		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
+	}}, nil
 }
 
 // ListRunItems lists what a run did to each item.
