@@ -30,17 +30,34 @@ type Due struct {
 // unit is work that stays together: it goes to one successor.
 type unit struct {
 	id     uuid.UUID
-	weight int         // how many items it is
-	among  []uuid.UUID // the successors it may go to; none: any
+	weight int               // how many items it is
+	held   map[uuid.UUID]int // how many of them somebody has already, as a co-assignee
+	among  []uuid.UUID       // the successors it may go to; none: any
 }
+
+// hold counts an item of the unit that its holders, the leaver and others, have already.
+func (u *unit) hold(holders StaffSet) {
+	if len(holders) < 2 {
+		return // the leaver alone
+	}
+	if u.held == nil {
+		u.held = make(map[uuid.UUID]int, len(holders))
+	}
+	for _, id := range holders {
+		u.held[id]++
+	}
+}
+
+// adds is how much more somebody has when they get the unit.
+func (u unit) adds(to uuid.UUID) int { return u.weight - u.held[to] }
 
 func (u unit) mayGoTo(successor uuid.UUID) bool {
 	return len(u.among) == 0 || slices.Contains(u.among, successor)
 }
 
 // share gives each unit to one of the successors and tells to which, in the order of the units (B10). round_robin goes over
-// the successors in their order. least_loaded gives the heaviest unit first, each to whoever has least then; loads are what
-// they have before.
+// the successors in their order. least_loaded gives the heaviest unit first, each to whoever has least with it; loads are
+// what they have before. What of a unit somebody has already, as a co-assignee, is in their load and adds nothing.
 func share(units []unit, to []uuid.UUID, distribution Distribution, loads map[uuid.UUID]int) []uuid.UUID {
 	switch distribution {
 	case "", DistributeRoundRobin:
@@ -68,29 +85,39 @@ func roundRobin(units []unit, to []uuid.UUID) []uuid.UUID {
 }
 
 func leastLoaded(units []unit, to []uuid.UUID, before map[uuid.UUID]int) []uuid.UUID {
-	order := make([]int, len(units))
-	for i := range order {
-		order[i] = i
+	order, least := make([]int, len(units)), make([]int, len(units))
+	for i, u := range units {
+		order[i], least[i] = i, u.addsAtLeast(to)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		// Who has a choice comes after who has none, and the heavier before the lighter.
-		return cmp.Or(cmp.Compare(units[a].choices(to), units[b].choices(to)), cmp.Compare(units[b].weight, units[a].weight))
+		return cmp.Or(cmp.Compare(units[a].choices(to), units[b].choices(to)), cmp.Compare(least[b], least[a]))
 	})
 	given, loads := make([]uuid.UUID, len(units)), maps.Clone(before)
 	if loads == nil {
 		loads = make(map[uuid.UUID]int, len(to))
 	}
 	for _, i := range order {
-		best := uuid.Nil
+		best, fewest := uuid.Nil, 0
 		for _, successor := range to {
-			if units[i].mayGoTo(successor) && (best == uuid.Nil || loads[successor] < loads[best]) {
-				best = successor
+			if then := loads[successor] + units[i].adds(successor); units[i].mayGoTo(successor) && (best == uuid.Nil || then < fewest) {
+				best, fewest = successor, then
 			}
 		}
-		given[i] = best
-		loads[best] += units[i].weight
+		given[i], loads[best] = best, fewest
 	}
 	return given
+}
+
+// addsAtLeast is how much more there is to have, whoever gets the unit.
+func (u unit) addsAtLeast(to []uuid.UUID) int {
+	least := u.weight
+	for _, successor := range to {
+		if u.mayGoTo(successor) {
+			least = min(least, u.adds(successor))
+		}
+	}
+	return least
 }
 
 // choices is how many of the successors a unit may go to.

@@ -283,9 +283,9 @@ func PlanWork(facts *WorkFacts, wish WorkWish, today Date, now time.Time) (*Plan
 	}
 	p := workPlan{Plan: &Plan{}, facts: facts, wish: wish}
 	p.planMatters()
+	p.planPeople()
 	tasks, events := p.judgeTasks(today), p.judgeEvents(now)
 	p.shareTasksAndEvents(tasks, events)
-	p.planPeople()
 	return p.Plan, nil
 }
 
@@ -461,19 +461,37 @@ func (p *workPlan) shareTasks(tasks []WorkTask, hasEvents map[int]bool) map[int]
 		both = inBoth(to, p.wish.Events.successors())
 	}
 	matters, units := unitsByMatter(p.facts, tasks, func(task WorkTask) int { return task.Matter })
+	unitOf := make(map[int]*unit, len(matters))
 	for i, matter := range matters {
+		unitOf[matter] = &units[i]
 		if hasEvents[matter] && len(both) > 0 {
 			units[i].among = both
 		}
 	}
+	for _, task := range tasks {
+		unitOf[task.Matter].hold(task.Assignees)
+	}
 	successorOf := make(map[int]uuid.UUID, len(matters))
-	for i, successor := range share(units, to, part.Distribution, p.facts.Loads.Tasks) {
+	for i, successor := range share(units, to, part.Distribution, p.taskLoads()) {
 		successorOf[matters[i]] = successor
 	}
 	for _, task := range tasks {
 		p.handOverTask(task, StaffSet{successorOf[task.Matter]})
 	}
 	return successorOf
+}
+
+// taskLoads are the loads of tasks with what the plan has given already: the tasks that come with people.
+func (p *workPlan) taskLoads() map[uuid.UUID]int {
+	if len(p.TasksGiven) == 0 {
+		return p.facts.Loads.Tasks
+	}
+	loads := make(map[uuid.UUID]int, len(p.facts.Loads.Tasks))
+	maps.Copy(loads, p.facts.Loads.Tasks)
+	for _, seat := range p.TasksGiven {
+		loads[seat.Staff]++
+	}
+	return loads
 }
 
 func (p *workPlan) shareEvents(events []WorkEvent, taskOf map[int]uuid.UUID) {
@@ -537,7 +555,9 @@ func (p *workPlan) planPeople() {
 	var units []unit
 	for place, person := range p.facts.People {
 		if part.Takes(person.Kind) {
-			people, units = append(people, place), append(units, unit{id: person.ID, weight: 1})
+			served := unit{id: person.ID, weight: 1}
+			served.hold(person.Staff)
+			people, units = append(people, place), append(units, served)
 		}
 	}
 	to := part.successors()

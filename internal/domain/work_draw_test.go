@@ -34,7 +34,6 @@ var takers = []string{"ann", "bob", "flo"}
 
 // drawWorkWish draws a wish that nothing speaks against.
 func drawWorkWish(t *rapid.T) domain.WorkWish {
-	const roundRobin, leastLoaded, each = domain.DistributeRoundRobin, domain.DistributeLeastLoaded, domain.DistributeEach
 	part := func(label string, ways ...domain.Distribution) *domain.WorkPart {
 		if oneOf(t, label+" left out", true, false, false, false) {
 			return nil
