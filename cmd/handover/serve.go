@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,9 +28,10 @@ import (
 
 type serveCommand struct {
 	databaseFlags
+	publicFlags
+	mailFlags
 
 	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
-	PublicURL   string   `help:"Where the service is reached from outside; the address when it is not set." env:"HANDOVER_PUBLIC_URL" placeholder:"URL"`
 	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
 	Demo        bool     `help:"Load two demo organizations and print their tokens."`
 	NoWorker    bool     `help:"Leave the background work to 'handover worker'."`
@@ -46,6 +48,14 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return fmt.Errorf("listen on %s (choose another address with --addr or HANDOVER_ADDR): %w", c.Addr, err)
 	}
 	defer func() { _ = listener.Close() }() // closed already where serving began
+	address := "http://" + listener.Addr().String()
+	if c.PublicURL != "" {
+		address = strings.TrimRight(c.PublicURL, "/")
+	}
+	mailer, err := c.mailer(address)
+	if err != nil {
+		return err
+	}
 	opened, err := c.open(ctx, true)
 	if err != nil {
 		return err
@@ -57,14 +67,10 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err := opened.publish(); err != nil {
 		return err
 	}
-	address := "http://" + listener.Addr().String()
-	if c.PublicURL != "" {
-		address = strings.TrimRight(c.PublicURL, "/")
-	}
 	if err := c.welcome(ctx, opened, address); err != nil {
 		return err
 	}
-	return c.serve(ctx, log, opened, listener)
+	return c.serve(ctx, log, opened, listener, mailer)
 }
 
 func (c *serveCommand) migrate(ctx context.Context, opened *database) error {
@@ -91,6 +97,9 @@ func (c *serveCommand) welcome(ctx context.Context, opened *database, address st
 		fmt.Fprintf(&text, "%s\n", note)
 	}
 	fmt.Fprintf(&text, "\nHandover   %s\nDocs       %s/docs\n", address, address)
+	if c.SMTPURL == "" && !c.NoWorker {
+		fmt.Fprintf(&text, "Mail       files in %s (HANDOVER_SMTP_URL names a mail server)\n", mailDir)
+	}
 	token := "$TOKEN"
 	if c.Demo {
 		tokens, path, err := loadDemo(ctx, opened)
@@ -142,7 +151,7 @@ func loadDemo(ctx context.Context, opened *database) (demo.Tokens, string, error
 	return tokens, path, nil
 }
 
-func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener) error {
+func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer) error {
 	application, err := opened.application(log)
 	if err != nil {
 		return err
@@ -161,9 +170,10 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	server.RegisterOnShutdown(application.EndStreams) // they would not end by themselves
 	var background *worker.Worker
 	if !c.NoWorker {
-		if background, err = worker.Start(ctx, opened.db.DB, application, nil, log); err != nil {
+		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log); err != nil {
 			return err
 		}
 	}
@@ -233,12 +243,21 @@ func (r *readiness) check(ctx context.Context) error {
 
 type workerCommand struct {
 	databaseFlags
+	publicFlags
+	mailFlags
 }
+
+// usualAddress is where a service is reached that has been told nothing else.
+const usualAddress = "http://127.0.0.1:8080"
 
 // Run works until the context ends, then finishes what is under way.
 func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
+	mailer, err := c.mailer(cmp.Or(c.PublicURL, usualAddress))
+	if err != nil {
+		return err
+	}
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
-		background, err := worker.Start(ctx, opened.db.DB, application, nil, log)
+		background, err := worker.Start(ctx, opened.db.DB, application, mailer, log)
 		if err != nil {
 			return err
 		}

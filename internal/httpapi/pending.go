@@ -51,30 +51,6 @@ func (h *handlers) UpdateMatter(context.Context, api.UpdateMatterRequestObject) 
 	return nil, errPending
 }
 
-func (h *handlers) GetNotificationSettings(context.Context, api.GetNotificationSettingsRequestObject) (api.GetNotificationSettingsResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) ReplaceNotificationSettings(context.Context, api.ReplaceNotificationSettingsRequestObject) (api.ReplaceNotificationSettingsResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) ListNotifications(context.Context, api.ListNotificationsRequestObject) (api.ListNotificationsResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) MarkNotificationsRead(context.Context, api.MarkNotificationsReadRequestObject) (api.MarkNotificationsReadResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) StreamNotifications(context.Context, api.StreamNotificationsRequestObject) (api.StreamNotificationsResponseObject, error) {
-	return nil, errPending
-}
-
-func (h *handlers) GetNotification(context.Context, api.GetNotificationRequestObject) (api.GetNotificationResponseObject, error) {
-	return nil, errPending
-}
-
 func (h *handlers) ListStaffGroups(context.Context, api.ListStaffGroupsRequestObject) (api.ListStaffGroupsResponseObject, error) {
 	return nil, errPending
 }

@@ -1,0 +1,202 @@
+package mail
+
+import (
+	"bytes"
+	_ "embed" // the texts of mails
+	"fmt"
+	htmltemplate "html/template"
+	"net/mail"
+	"strconv"
+	"strings"
+	texttemplate "text/template"
+	"unicode"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"handover/internal/app"
+	"handover/internal/domain"
+)
+
+// composer writes mails.
+type composer struct {
+	from mail.Address
+	link string // with {id}
+}
+
+// message is a mail as it goes over the wire, with its envelope.
+type message struct {
+	from, to string // bare addresses
+	text     []byte
+}
+
+var (
+	//go:embed notification.txt.tmpl
+	textSource string
+	//go:embed notification.html.tmpl
+	htmlSource string
+
+	textBody = texttemplate.Must(texttemplate.New("text").Parse(textSource))
+	htmlBody = htmltemplate.Must(htmltemplate.New("html").Parse(htmlSource))
+)
+
+// content is what the templates are filled with.
+type content struct {
+	Subject      string
+	Name         string
+	Organization string
+	Lead         string // what has happened, in a sentence
+	Failure      string
+	Items        []contentItem
+	More         bool // there is more than the items
+	Link         string
+}
+
+type contentItem struct {
+	Due   string
+	Kind  string
+	Label string
+}
+
+// compose writes a mail: plain text and HTML of the same content. An address that none can be written to is refused for
+// good.
+func (c *composer) compose(m app.Mail) (*message, error) {
+	to, err := mail.ParseAddress(m.Address)
+	if err != nil || to.Address != m.Address {
+		return nil, fmt.Errorf("%w: the receiver's address cannot be written to", app.ErrMailRefused)
+	}
+	filled := c.content(m)
+	var text, html bytes.Buffer
+	if err := textBody.Execute(&text, filled); err != nil {
+		return nil, fmt.Errorf("write the text of a mail: %w", err)
+	}
+	if err := htmlBody.Execute(&html, filled); err != nil {
+		return nil, fmt.Errorf("write the HTML of a mail: %w", err)
+	}
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	to.Name = oneLine(m.Name)
+	if err := msg.From(c.from.String()); err != nil {
+		return nil, fmt.Errorf("write the sender of a mail: %w", err)
+	}
+	if err := msg.To(to.String()); err != nil {
+		return nil, fmt.Errorf("%w: the receiver's address cannot be written to: %w", app.ErrMailRefused, err)
+	}
+	msg.Subject(filled.Subject)
+	msg.SetDateWithValue(m.Notification.CreatedAt)
+	msg.SetMessageIDWithValue(c.messageID(m.Notification.ID))
+	// No machine is to answer it (RFC 3834).
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
+	msg.SetBodyString(gomail.TypeTextPlain, text.String())
+	msg.AddAlternativeString(gomail.TypeTextHTML, html.String())
+	written := &message{from: c.from.Address, to: to.Address}
+	var wire bytes.Buffer
+	if _, err := msg.WriteTo(&wire); err != nil {
+		return nil, fmt.Errorf("write a mail: %w", err)
+	}
+	written.text = wire.Bytes()
+	return written, nil
+}
+
+func (c *composer) content(m app.Mail) content {
+	n := m.Notification
+	filled := content{
+		Name: oneLine(m.Name), Organization: oneLine(m.Organization), Failure: oneLine(m.Failure),
+		Link: strings.ReplaceAll(c.link, "{id}", n.ID.String()),
+	}
+	work := countsText(n.Work)
+	switch n.Kind {
+	case domain.NoticeWorkReceived:
+		filled.Subject = "You have received " + work + fromText(n.From)
+		filled.Lead = byText(n.Actor) + " gave you " + work + fromText(n.From) + "."
+	case domain.NoticeWorkHandedOver:
+		filled.Subject = "Your work was handed over: " + work
+		filled.Lead = byText(n.Actor) + " handed over " + work + " of yours."
+	case domain.NoticeRunFailed:
+		filled.Subject = "A change that you asked for could not be made"
+		filled.Lead = "A change that you asked for, to be made later, could not be made. Nothing was changed."
+	}
+	for _, item := range n.Items {
+		filled.Items = append(filled.Items, itemText(m, item))
+	}
+	filled.More = len(n.Items) < n.Work.People+n.Work.Tasks+n.Work.Matters+n.Work.Events
+	filled.Subject = oneLine(filled.Subject)
+	return filled
+}
+
+func itemText(m app.Mail, item domain.NotificationItem) contentItem {
+	shown := contentItem{Label: oneLine(item.Label)}
+	switch item.Kind {
+	case domain.ItemTask:
+		shown.Kind, shown.Due = "Task", "no date"
+		if item.DueOn != nil {
+			shown.Due = item.DueOn.Midnight().Format(dayFormat)
+		}
+	case domain.ItemCalendarEvent:
+		shown.Kind = "Event"
+		if item.StartsAt != nil {
+			shown.Due = item.StartsAt.In(m.Zone).Format(dayFormat + ", 15:04")
+		}
+	case domain.ItemMatter:
+		shown.Kind = "Matter"
+	case domain.ItemPerson:
+		shown.Kind = "Person"
+	}
+	return shown
+}
+
+const dayFormat = "Mon 2 Jan 2006"
+
+func fromText(from *domain.StaffRef) string {
+	if from == nil {
+		return ""
+	}
+	return " from " + oneLine(from.Name)
+}
+
+func byText(actor *domain.StaffRef) string {
+	if actor == nil {
+		return "Somebody"
+	}
+	return oneLine(actor.Name)
+}
+
+// countsText is such as: 3 matters, 12 tasks and 1 event.
+func countsText(work domain.WorkCounts) string {
+	var parts []string
+	for _, part := range []struct {
+		count     int
+		one, many string
+	}{
+		{work.Matters, "matter", "matters"},
+		{work.Tasks, "task", "tasks"},
+		{work.Events, "event", "events"},
+		{work.People, "person", "people"},
+	} {
+		switch part.count {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+part.one)
+		default:
+			parts = append(parts, strconv.Itoa(part.count)+" "+part.many)
+		}
+	}
+	switch len(parts) {
+	case 0:
+		return "work"
+	case 1:
+		return parts[0]
+	}
+	last := len(parts) - 1
+	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+}
+
+// oneLine is a text that somebody made up, without what could end a line or turn it around.
+func oneLine(text string) string {
+	text = strings.Map(func(char rune) rune {
+		if unicode.IsControl(char) || unicode.In(char, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return char
+	}, text)
+	return strings.Join(strings.Fields(text), " ")
+}
