@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -306,6 +307,16 @@ type workPlan struct {
 	*Plan
 	facts *WorkFacts
 	wish  WorkWish
+}
+
+// itemOrder is in which order a report tells of a leaver's work.
+var itemOrder = []ItemKind{ItemMatter, ItemTask, ItemCalendarEvent, ItemPerson}
+
+// sortItems puts the items of a plan in the order of their kinds, and of their ids.
+func (p *workPlan) sortItems() {
+	slices.SortFunc(p.Items, func(a, b PlannedItem) int {
+		return cmp.Or(cmp.Compare(slices.Index(itemOrder, a.Kind), slices.Index(itemOrder, b.Kind)), CompareIDs(a.ID, b.ID))
+	})
 }
 
 // matter is the matter at a place; nil where there is none.
