@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -39,6 +37,13 @@ type TaskEdit struct {
 	AssigneeIDs *[]uuid.UUID
 }
 
+// matter is the matter that the task is to belong to, where that was sent.
+func (e TaskEdit) matter() *uuid.UUID {
+	var task domain.Task
+	e.Apply(&task)
+	return task.MatterID
+}
+
 // CreateTask adds a task. What apply leaves alone has its default: open, without assignees.
 func (a *App) CreateTask(ctx context.Context, caller domain.Caller, edit TaskEdit, key *Key) (domain.Task, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (domain.Task, error) {
@@ -62,7 +67,7 @@ func (a *App) createTask(ctx context.Context, tx *postgres.Tx, caller domain.Cal
 // UpdateTask changes a task that nobody has changed since it was read.
 func (a *App) UpdateTask(ctx context.Context, caller domain.Caller, id uuid.UUID, ifMatch string, edit TaskEdit) (task domain.Task, err error) {
 	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
-		if err := tx.LockTask(ctx, id); err != nil {
+		if err := tx.LockTask(ctx, id, edit.matter()); err != nil {
 			return err
 		}
 		if task, err = tx.Task(ctx, caller, id); err != nil {
@@ -92,16 +97,11 @@ func (a *App) UpsertTask(ctx context.Context, caller domain.Caller, externalID s
 				task, err = a.createTask(ctx, tx, caller, domain.Task{ExternalID: &externalID}, edit)
 				return err
 			}
-			if err := tx.LockTask(ctx, found); err != nil {
+			if err := tx.LockTask(ctx, found, edit.matter()); err != nil {
 				return err
 			}
-			var refusal *domain.Error
-			task, err = tx.Task(ctx, caller, found)
-			if errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound {
-				return domain.Refuse(domain.CodeExternalIDTaken, "This external id is taken already.") // by what is private to somebody else (B5)
-			}
-			if err != nil {
-				return err
+			if task, err = tx.Task(ctx, caller, found); err != nil {
+				return takenWhereHidden(err)
 			}
 			if err := a.checkMayWrite(ctx, tx, caller, task); err != nil {
 				return err
@@ -135,28 +135,17 @@ func (a *App) checkTask(ctx context.Context, tx *postgres.Tx, caller domain.Call
 		return domain.Refuse(domain.CodeInvalidValue, "A task belongs to a person, to a matter, or to neither, never to both.").
 			At("/matter_id", domain.CodeInvalidValue, "The task has a person already.")
 	}
-	if err := a.checkMatterThere(ctx, tx, caller, before, *task); err != nil {
+	var belonged *uuid.UUID
+	if before != nil {
+		belonged = before.MatterID
+	}
+	if err := checkMatterThere(ctx, tx, caller, belonged, task.MatterID); err != nil {
 		return err
 	}
 	if err := a.checkMayWrite(ctx, tx, caller, *task); err != nil {
 		return err
 	}
 	return resolveAssignees(ctx, tx, before, task, edit.AssigneeIDs)
-}
-
-func (a *App) checkMatterThere(ctx context.Context, tx *postgres.Tx, caller domain.Caller, before *domain.Task, task domain.Task) error {
-	if task.MatterID == nil || before != nil && before.MatterID != nil && *before.MatterID == *task.MatterID {
-		return nil
-	}
-	seen, err := tx.MatterSeen(ctx, caller, *task.MatterID)
-	if err != nil {
-		return err
-	}
-	if !seen {
-		return domain.Refuse(domain.CodeMatterNotFound, "The matter does not exist.").
-			At("/matter_id", domain.CodeMatterNotFound, fmt.Sprintf("There is no matter %s.", task.MatterID))
-	}
-	return nil
 }
 
 // checkMayWrite decides who may write a task: who has the tasks permission, or sees its person (A2). That the person
@@ -186,41 +175,14 @@ func resolveAssignees(ctx context.Context, tx *postgres.Tx, before, task *domain
 	if wanted == nil {
 		return nil
 	}
-	refs, err := tx.StaffRefs(ctx, domain.NewStaffSet(*wanted...))
+	place := domain.StaffPlace{Pointer: "/assignee_ids", IDs: *wanted, IsList: true, History: !task.Status.Active()}
+	if before != nil {
+		place.Held = before.Assignees
+	}
+	staff, err := staffAt(ctx, tx, place)
 	if err != nil {
 		return err
 	}
-	var held []domain.StaffRef
-	if before != nil {
-		held = before.Assignees
-	}
-	statuses := make(map[uuid.UUID]domain.StaffStatus, len(refs))
-	for id, ref := range refs {
-		statuses[id] = ref.Status
-		if !task.Status.Active() || slices.ContainsFunc(held, func(h domain.StaffRef) bool { return h.ID == id }) {
-			statuses[id] = domain.StaffActive // stays where it is, or is named as history
-		}
-	}
-	change := domain.AssignmentChange{Type: domain.ChangeAdd, StaffIDs: *wanted}
-	if err := domain.CheckNamedStaff(statuses, change); err != nil {
-		return atAssignees(err)
-	}
-	task.Assignees = nil
-	for _, id := range domain.NewStaffSet(*wanted...) {
-		task.Assignees = append(task.Assignees, refs[id])
-	}
+	task.Assignees = domain.RefsOf(staff, *wanted)
 	return nil
-}
-
-// atAssignees moves the places of a refusal to the field that assignees are named in.
-func atAssignees(err error) error {
-	var refusal *domain.Error
-	if !errors.As(err, &refusal) {
-		return err
-	}
-	moved := refusal.Below("")
-	for i, field := range moved.Fields {
-		moved.Fields[i].Pointer = "/assignee_ids" + field.Pointer[len("/staff_ids"):]
-	}
-	return moved
 }

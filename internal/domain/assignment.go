@@ -175,14 +175,17 @@ type namedStaff struct {
 // add judges a list of staff that stands at a pointer.
 func (n *namedStaff) add(staff map[uuid.UUID]StaffStatus, pointer string, ids []uuid.UUID) {
 	for i, id := range ids {
-		at := fmt.Sprintf("%s/%d", pointer, i)
-		switch status, found := staff[id]; {
-		case !found:
-			n.addUnknown(at, id)
-		case status == StaffDeactivated && n.mustBeActive:
-			n.inactive = append(n.inactive, id)
-			n.fields = append(n.fields, FieldError{at, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id)})
-		}
+		n.addOne(staff, fmt.Sprintf("%s/%d", pointer, i), id)
+	}
+}
+
+func (n *namedStaff) addOne(staff map[uuid.UUID]StaffStatus, pointer string, id uuid.UUID) {
+	switch status, found := staff[id]; {
+	case !found:
+		n.addUnknown(pointer, id)
+	case status == StaffDeactivated && n.mustBeActive:
+		n.inactive = append(n.inactive, id)
+		n.fields = append(n.fields, FieldError{pointer, CodeStaffNotActive, fmt.Sprintf("The staff member %s is deactivated.", id)})
 	}
 }
 

@@ -57,6 +57,33 @@ type TaskFilter struct {
 	ExternalIDs    []string
 }
 
+// MatterFilter is what the list of matters can be narrowed by.
+type MatterFilter struct {
+	Statuses       []MatterStatus
+	Visibilities   []Visibility
+	ResponsibleIDs []uuid.UUID // in the hands of any of them
+	ClientIDs      []uuid.UUID
+	Query          string // a prefix of any word of number or description, for each of its words
+	ExternalIDs    []string
+}
+
+// CalendarEventFilter is what the list of calendar events can be narrowed by.
+type CalendarEventFilter struct {
+	OwnerIDs    []uuid.UUID // on the calendar of any of them
+	AttendeeIDs []uuid.UUID // attended by any of them
+	MatterIDs   []uuid.UUID
+	StartsFrom  *time.Time // inclusive
+	StartsTo    *time.Time // exclusive
+	Query       string     // a prefix of any word of the title, for each of its words
+	ExternalIDs []string
+}
+
+// StaffGroupFilter is what the list of staff groups can be narrowed by.
+type StaffGroupFilter struct {
+	MemberIDs []uuid.UUID // with any of them
+	Query     string      // a prefix of any word of the name, for each of its words
+}
+
 // StaffFilter is what the staff list can be narrowed by.
 type StaffFilter struct {
 	Statuses    []StaffStatus

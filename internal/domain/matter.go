@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,24 +42,6 @@ type Matter struct {
 	UpdatedAt   time.Time
 }
 
-// MatterFields are the editable fields of a matter.
-type MatterFields struct {
-	ExternalID         *string      `json:"external_id"`
-	Number             string       `json:"number"`
-	Description        string       `json:"description"`
-	Status             MatterStatus `json:"status"`
-	Visibility         Visibility   `json:"visibility"`
-	ResponsibleStaffID uuid.UUID    `json:"responsible_staff_id"`
-	ClientID           *uuid.UUID   `json:"client_id"`
-	GroupIDs           []uuid.UUID  `json:"group_ids"`
-}
-
-// Fields are the editable fields.
-func (m Matter) Fields() MatterFields {
-	groups := append([]uuid.UUID{}, m.GroupIDs...) // none is an empty list, never null
-	return MatterFields{m.ExternalID, m.Number, m.Description, m.Status, m.Visibility, m.Responsible.ID, m.ClientID, groups}
-}
-
 // WritesMatter tells whether the caller may write a matter: with the tasks permission, or being responsible for it.
 func WritesMatter(caller Caller, matter Matter) bool {
 	return caller.Has(PermissionTasks) || matter.Responsible.ID == caller.StaffID
@@ -67,7 +50,7 @@ func WritesMatter(caller Caller, matter Matter) bool {
 // CheckMatterGroups judges the groups of a matter as it is to be written: there is at least one where groups see it, and
 // none otherwise. before is nil for a new matter. One that was imported for groups, and has none yet, stays as it is.
 func CheckMatterGroups(before *Matter, matter Matter) error {
-	if before != nil && before.Visibility == matter.Visibility && NewStaffSet(before.GroupIDs...).Equal(NewStaffSet(matter.GroupIDs...)) {
+	if before != nil && before.Visibility == matter.Visibility && slices.Equal(before.GroupIDs, matter.GroupIDs) {
 		return nil
 	}
 	switch matter.Visibility {

@@ -12,10 +12,13 @@ import (
 type StaffSet []uuid.UUID
 
 // NewStaffSet sorts ids and drops duplicates.
-func NewStaffSet(ids ...uuid.UUID) StaffSet {
-	set := slices.Clone(ids)
-	slices.SortFunc(set, CompareIDs)
-	return slices.Compact(set)
+func NewStaffSet(ids ...uuid.UUID) StaffSet { return DistinctIDs(ids) }
+
+// DistinctIDs sorts ids of any kind and drops duplicates.
+func DistinctIDs(ids []uuid.UUID) []uuid.UUID {
+	distinct := slices.Clone(ids)
+	slices.SortFunc(distinct, CompareIDs)
+	return slices.Compact(distinct)
 }
 
 // CompareIDs orders ids as the database does.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -60,6 +61,52 @@ type TaskFields struct {
 // Fields are the editable fields.
 func (t Task) Fields() TaskFields {
 	return TaskFields{t.ExternalID, t.Title, t.Details, t.Status, t.DueOn, t.PersonID, t.MatterID, refIDs(t.Assignees)}
+}
+
+// MatterFields are the editable fields of a matter.
+type MatterFields struct {
+	ExternalID         *string      `json:"external_id"`
+	Number             string       `json:"number"`
+	Description        string       `json:"description"`
+	Status             MatterStatus `json:"status"`
+	Visibility         Visibility   `json:"visibility"`
+	ResponsibleStaffID uuid.UUID    `json:"responsible_staff_id"`
+	ClientID           *uuid.UUID   `json:"client_id"`
+	GroupIDs           []uuid.UUID  `json:"group_ids"`
+}
+
+// Fields are the editable fields.
+func (m Matter) Fields() MatterFields {
+	groups := append([]uuid.UUID{}, m.GroupIDs...) // none is an empty list, never null
+	return MatterFields{m.ExternalID, m.Number, m.Description, m.Status, m.Visibility, m.Responsible.ID, m.ClientID, groups}
+}
+
+// CalendarEventFields are the editable fields of a calendar event.
+type CalendarEventFields struct {
+	ExternalID   *string     `json:"external_id"`
+	Title        string      `json:"title"`
+	StartsAt     time.Time   `json:"starts_at"`
+	EndsAt       time.Time   `json:"ends_at"`
+	OwnerStaffID uuid.UUID   `json:"owner_staff_id"`
+	MatterID     *uuid.UUID  `json:"matter_id"`
+	AttendeeIDs  []uuid.UUID `json:"attendee_ids"`
+}
+
+// Fields are the editable fields.
+func (e CalendarEvent) Fields() CalendarEventFields {
+	return CalendarEventFields{e.ExternalID, e.Title, e.StartsAt.UTC(), e.EndsAt.UTC(), e.Owner.ID, e.MatterID, refIDs(e.Attendees)}
+}
+
+// StaffGroupFields are the editable fields of a staff group.
+type StaffGroupFields struct {
+	Name      string      `json:"name"`
+	MemberIDs []uuid.UUID `json:"member_ids"`
+}
+
+// Fields are the editable fields.
+func (g StaffGroup) Fields() StaffGroupFields {
+	members := append([]uuid.UUID{}, g.MemberIDs...) // none is an empty list, never null
+	return StaffGroupFields{g.Name, members}
 }
 
 func refIDs(refs []StaffRef) []uuid.UUID {

@@ -20,9 +20,15 @@ var refusalOf = map[string]func() *domain.Error{
 		return domain.Refuse(domain.CodeEmailTaken, "Another staff member has this email address already.").
 			At("/email", domain.CodeEmailTaken, "Taken by another staff member.")
 	},
-	"staff_external_id_key":  externalIDTaken,
-	"people_external_id_key": externalIDTaken,
-	"tasks_external_id_key":  externalIDTaken,
+	"staff_external_id_key":           externalIDTaken,
+	"people_external_id_key":          externalIDTaken,
+	"tasks_external_id_key":           externalIDTaken,
+	"matters_external_id_key":         externalIDTaken,
+	"calendar_events_external_id_key": externalIDTaken,
+	"staff_groups_name_key": func() *domain.Error {
+		return domain.Refuse(domain.CodeGroupNameTaken, "Another staff group has this name already.").
+			At("/name", domain.CodeGroupNameTaken, "Taken by another group.")
+	},
 }
 
 func externalIDTaken() *domain.Error {

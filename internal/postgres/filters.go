@@ -62,6 +62,25 @@ func (q *query) andAnyOf(column string, values []string) {
 	}
 }
 
+func (q *query) andAnyID(column string, values []uuid.UUID) {
+	switch len(values) {
+	case 0:
+	case 1:
+		q.and(column+" = %s", values[0])
+	default:
+		q.and(column+" = ANY (%s)", ids(values))
+	}
+}
+
+// andWords adds a search: for each word of the text, one of the words of an expression, which is in lower case, begins
+// with it.
+func (q *query) andWords(expression, text string) {
+	for _, prefix := range domain.SearchPrefixes(text) {
+		q.and(`' ' || `+expression+` LIKE %s`, "% "+escapeLike(prefix)+"%")
+		q.once = true // one statement for each number of words would crowd out those that come often
+	}
+}
+
 func (q *query) andBool(condition string, wanted *bool) {
 	switch {
 	case wanted == nil:
@@ -192,10 +211,7 @@ func (q *query) filterTasks(filter domain.TaskFilter, today domain.Date) {
 	if filter.PastDue != nil {
 		q.andBool("(t."+activeTask+" AND t.due_on IS NOT NULL AND t.due_on < "+q.arg(today.String())+")", filter.PastDue)
 	}
-	for _, prefix := range domain.SearchPrefixes(filter.Query) {
-		q.and(`' ' || lower(t.title) LIKE %s`, "% "+escapeLike(prefix)+"%")
-		q.once = true
-	}
+	q.andWords("lower(t.title)", filter.Query)
 }
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)

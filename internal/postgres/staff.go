@@ -51,10 +51,7 @@ func filterStaff(organization domain.OrganizationID, filter domain.StaffFilter) 
 	if len(filter.Permissions) > 0 {
 		q.and("(s.role = 'administrator' OR s.permissions && %s::text[])", pq.Array(texts(filter.Permissions)))
 	}
-	for _, prefix := range domain.SearchPrefixes(filter.Query) {
-		q.and(`' ' || lower(s.first_name) || ' ' || lower(s.last_name) || ' ' || s.email_normalized LIKE %s`, "% "+escapeLike(prefix)+"%")
-		q.once = true // one statement for each number of words would crowd out those that come often
-	}
+	q.andWords("lower(s.first_name) || ' ' || lower(s.last_name) || ' ' || s.email_normalized", filter.Query)
 	return q
 }
 

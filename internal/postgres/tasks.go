@@ -135,13 +135,16 @@ func (tx *Tx) task(ctx context.Context, q *query) (domain.Task, bool, error) {
 	return row.task(), true, nil
 }
 
-// LockTask waits until nobody else changes the task, and keeps them from it. Its person is locked first, in the order
-// that bulk changes keep.
-func (tx *Tx) LockTask(ctx context.Context, id uuid.UUID) error {
+// LockTask waits until nobody else changes the task, and keeps them from it. Its person is locked first, then the matter it
+// belongs to and the one it is to belong to, in the order that bulk changes keep.
+func (tx *Tx) LockTask(ctx context.Context, id uuid.UUID, matter *uuid.UUID) error {
 	if err := tx.exec(ctx, `
 		SELECT FROM people p WHERE p.organization_id = $1 AND p.id = (SELECT t.person_id FROM tasks t WHERE t.organization_id = $1 AND t.id = $2)
 		FOR NO KEY UPDATE`, tx.Organization.String(), id); err != nil {
 		return fmt.Errorf("lock the task's person: %w", err)
+	}
+	if err := tx.lockMattersOf(ctx, "tasks", id, matter); err != nil {
+		return err
 	}
 	if err := tx.exec(ctx, `SELECT FROM tasks WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), id); err != nil {
 		return fmt.Errorf("lock task: %w", err)
