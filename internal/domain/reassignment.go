@@ -198,11 +198,11 @@ func WorkRevision(facts *WorkFacts) string {
 		write(matters, matter.ID[:], matter.Responsible[:], flag(matter.Closed), flag(matter.Private))
 	}
 	for _, task := range facts.Tasks {
-		write(tasks, task.ID[:], placeID(facts, task.Matter), flag(task.Person != None), []byte(dueText(task.Due)))
+		write(tasks, task.ID[:], matterID(facts, task.Matter), personID(facts, task.Person), []byte(dueText(task.Due)))
 		writeSet(tasks, task.Assignees)
 	}
 	for _, event := range facts.Events {
-		write(events, event.ID[:], placeID(facts, event.Matter), event.Owner[:], []byte(event.StartsAt.UTC().Format(time.RFC3339Nano)))
+		write(events, event.ID[:], matterID(facts, event.Matter), event.Owner[:], []byte(event.StartsAt.UTC().Format(time.RFC3339Nano)))
 	}
 	for _, person := range facts.People {
 		write(people, person.ID[:], []byte(person.Kind)[:1])
@@ -216,11 +216,18 @@ func WorkRevision(facts *WorkFacts) string {
 	return hex.EncodeToString(whole.Sum(nil)[:16])
 }
 
-func placeID(facts *WorkFacts, matter int) []byte {
-	if matter == None {
+func matterID(facts *WorkFacts, place int) []byte {
+	if place == None {
 		return uuid.Nil[:]
 	}
-	return facts.Matters[matter].ID[:]
+	return facts.Matters[place].ID[:]
+}
+
+func personID(facts *WorkFacts, place int) []byte {
+	if place == None {
+		return uuid.Nil[:]
+	}
+	return facts.People[place].ID[:]
 }
 
 func dueText(due *Date) string {

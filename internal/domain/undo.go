@@ -54,12 +54,14 @@ func PlanUndo(facts *UndoFacts) *Plan {
 // PlanReturn gives back what was lent: what the cover still holds of it goes back to who lent it (B12). Whoever else has
 // come to an item stays. Who lent must be active (A13).
 func PlanReturn(facts *UndoFacts) (*Plan, error) {
-	plan := &Plan{}
+	plan, covers := &Plan{}, coversOf(facts)
 	for _, item := range facts.Items {
 		lenders, cover := item.Before.Minus(item.After), item.After.Minus(item.Before)
 		holding := cover
-		if len(cover) == 0 { // who covers had a place already
-			holding = item.After
+		if len(cover) == 0 { // who covers had a place already: one of those who got others
+			if holding = item.After.Intersect(covers[item.Kind]); len(holding) == 0 {
+				holding = item.After
+			}
 		}
 		switch {
 		case item.Created || len(lenders) == 0:
@@ -78,6 +80,15 @@ func PlanReturn(facts *UndoFacts) (*Plan, error) {
 		}
 	}
 	return plan, nil
+}
+
+// coversOf is everyone who got an item of a kind.
+func coversOf(facts *UndoFacts) map[ItemKind]StaffSet {
+	covers := make(map[ItemKind]StaffSet)
+	for _, item := range facts.Items {
+		covers[item.Kind] = covers[item.Kind].Union(item.After.Minus(item.Before))
+	}
+	return covers
 }
 
 func checkLenders(staff map[uuid.UUID]StaffStatus, lenders StaffSet) error {
