@@ -73,7 +73,7 @@ func (c *composer) compose(m app.Mail) (*message, error) {
 		return nil, fmt.Errorf("write the HTML of a mail: %w", err)
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	to.Name = oneLine(m.Name)
+	to.Name = displayName(m.Name)
 	if err := msg.From(c.from.String()); err != nil {
 		return nil, fmt.Errorf("write the sender of a mail: %w", err)
 	}
@@ -189,6 +189,9 @@ func countsText(work domain.WorkCounts) string {
 	last := len(parts) - 1
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
+
+// displayName is a name as it can stand before an address. net/mail does not read a backslash where it has encoded one.
+func displayName(name string) string { return strings.ReplaceAll(oneLine(name), `\`, "") }
 
 // oneLine is a text that somebody made up, without what could end a line or turn it around.
 func oneLine(text string) string {

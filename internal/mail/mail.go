@@ -54,6 +54,7 @@ func newComposer(options Options) (*composer, error) {
 	if !strings.Contains(options.Link, "{id}") {
 		return nil, errors.New("the link to notifications (HANDOVER_NOTIFICATION_URL) has no {id} in it")
 	}
+	sender.Name = displayName(sender.Name)
 	return &composer{from: *sender, link: options.Link}, nil
 }
 
