@@ -26,7 +26,7 @@ func TestBadPreconditions(t *testing.T) {
 	t.Parallel()
 	s := start(t, withoutWorker)
 	a := s.furnished(t, "Aldermoor")
-	task := taskOfNobody(a.world, a.Admin)
+	task, email := taskOfNobody(a.world, a.Admin), true
 	// What is written, how it is read, and a request that changes something each time.
 	resources := map[string]struct {
 		read    string
@@ -39,6 +39,19 @@ func TestBadPreconditions(t *testing.T) {
 			return withBody(object{"tasks": []object{{"title": newID().String(), "days_until_due": 1}}})
 		}, 200},
 		"revokeApiToken": {"getApiToken", func() ask { return inPath("token_id", a.tokenID.String()) }, 204},
+		"updateMatter": {"getMatter", func() ask {
+			return inPath("matter_id", a.matterID.String()).sending(object{"description": newID().String()})
+		}, 200},
+		"updateCalendarEvent": {"getCalendarEvent", func() ask {
+			return inPath("calendar_event_id", a.eventID.String()).sending(object{"title": newID().String()})
+		}, 200},
+		"updateStaffGroup": {"getStaffGroup", func() ask {
+			return inPath("staff_group_id", a.groupID.String()).sending(object{"name": newID().String()})
+		}, 200},
+		"replaceNotificationSettings": {"getNotificationSettings", func() ask {
+			email = !email
+			return withBody(object{"email": email})
+		}, 200},
 	}
 	for _, operationID := range operationIDs() {
 		op := operations()[operationID]
@@ -95,7 +108,11 @@ func TestBadPreconditions(t *testing.T) {
 			"createStaff":    {"getStaff", "staff_id", newMember("member", "tasks", "clients")},
 			"createTask":     {"getTask", "task_id", object{"title": "Call", "due_on": "2030-01-31", "assignee_ids": []uuid.UUID{a.spare.ID, a.staff.ID}}},
 			"createReferral": {"getPerson", "person_id", object{"first_name": "Ada", "last_name": "Byron"}},
-			"createApiToken": {"getApiToken", "token_id", object{"name": "Export", "scopes": []string{"read", "admin"}, "expires_at": "2040-01-31T10:00:00.123456789+02:00"}},
+			"createMatter":   {"getMatter", "matter_id", object{"number": "2030-1", "responsible_staff_id": a.spare.ID, "visibility": "groups", "group_ids": []uuid.UUID{a.groupID}}},
+			"createCalendarEvent": {"getCalendarEvent", "calendar_event_id", with(with(eventFor(a.spare.ID), "starts_at", "2030-01-31T10:00:00.123456789+02:00"),
+				"attendee_staff_ids", []uuid.UUID{a.spare.ID, a.staff.ID})},
+			"createStaffGroup": {"getStaffGroup", "staff_group_id", object{"name": "Team", "member_ids": []uuid.UUID{a.spare.ID, a.staff.ID}}},
+			"createApiToken":   {"getApiToken", "token_id", object{"name": "Export", "scopes": []string{"read", "admin"}, "expires_at": "2040-01-31T10:00:00.123456789+02:00"}},
 		} {
 			created := s.ask(t, a.Admin.Token, operationID, withBody(c.body)).must(201)
 			id := decode[struct{ ID string }](created).ID
@@ -170,12 +187,18 @@ func (a *tenant) lastingRequestOf(operationID string) ask {
 
 // otherBody is a body that asks for something else.
 func otherBody(body object) object {
-	for _, name := range []string{"first_name", "title", "name"} {
+	for _, name := range []string{"first_name", "title", "name", "number"} {
 		if _, found := body[name]; found {
 			return with(body, name, "Other")
 		}
 	}
-	return with(body, "selection", people(newID()))
+	switch {
+	case body["selection"] != nil:
+		return with(body, "selection", people(newID()))
+	case body["notification_ids"] != nil:
+		return object{"all": true}
+	}
+	return with(body, "reason", "Another one")
 }
 
 // keyInUse holds the answer while another request with the key is at work.
@@ -236,7 +259,7 @@ func TestBadCursors(t *testing.T) {
 		}
 		cursors[operationID] = (place{operation: operationID, kind: placeOfCursor}).of(a)
 	}
-	if len(cursors) < 7 {
+	if len(cursors) < 11 {
 		t.Errorf("found only the lists %v", cursors)
 	}
 	for operationID, cursor := range cursors {
@@ -308,5 +331,10 @@ func filterOf(op operation) string {
 			return fmt.Sprintf("%s=%v", parameter.Name, parameter.Schema.Value.Items.Value.Enum[0])
 		}
 	}
-	return "staff_id=me"
+	for _, parameter := range op.Parameters {
+		if parameter.In == "query" && parameter.Schema.Value.Type.Is("array") && strings.HasPrefix(parameter.Schema.Value.Items.Value.Pattern, "^(me|") {
+			return parameter.Name + "=me"
+		}
+	}
+	return "q=a"
 }

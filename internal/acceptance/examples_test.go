@@ -1,7 +1,9 @@
 package acceptance
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +52,9 @@ func requestExamples(operation *openapi3.Operation) []any {
 		return []any{nil}
 	}
 	var bodies []any
-	for _, example := range operation.RequestBody.Value.Content["application/json"].Examples {
-		bodies = append(bodies, example.Value.Value)
+	examples := operation.RequestBody.Value.Content["application/json"].Examples
+	for _, name := range slices.Sorted(maps.Keys(examples)) { // a preview before what it previews
+		bodies = append(bodies, examples[name].Value.Value)
 	}
 	return bodies
 }

@@ -15,7 +15,13 @@ import (
 // foreignRows is the matrix of foreign ids: of each operation that takes an id of any kind, requests that succeed, into
 // which somebody else's ids are put, one at each place. A request with the other branch of a union stands in a row of
 // its own.
-var foreignRows = map[string]func(a *tenant) []ask{
+var foreignRows = func() map[string]func(a *tenant) []ask {
+	rows := maps.Clone(assignmentForeignRows)
+	maps.Copy(rows, workForeignRows)
+	return rows
+}()
+
+var assignmentForeignRows = map[string]func(a *tenant) []ask{
 	"listPeople":               plainRow,
 	"getPerson":                func(a *tenant) []ask { return []ask{inPath("person_id", a.clientID.String())} },
 	"upsertPersonByExternalId": func(*tenant) []ask { return []ask{upsertedPerson("", "client")(nil, member{})} },
@@ -317,10 +323,12 @@ func (a *tenant) valuesFor(p place) map[string]string {
 		return map[string]string{
 			"a client": a.clientID.String(), "a referral": a.referralID.String(), "a staff member": a.staff.ID.String(), "the administrator": a.Admin.ID.String(),
 			"a task": a.taskID.String(), "a matter": a.matterID.String(), "an event": a.eventID.String(), "a selection": a.selectionID.String(),
-			"a run": a.runID.String(), "a token": a.tokenID.String(), "the organization": a.ID.String(), "a client, in capitals": strings.ToUpper(a.clientID.String()),
+			"a run": a.runID.String(), "a run to come": a.scheduledID.String(), "a token": a.tokenID.String(), "a group": a.groupID.String(), "a notification": a.notificationID.String(), "the organization": a.ID.String(), "a client, in capitals": strings.ToUpper(a.clientID.String()),
 		}
 	case placeOfExternalKey:
-		return map[string]string{"a person's key": a.personKey, "a staff member's key": a.staffKey, "a task's key": a.taskKey}
+		return map[string]string{
+			"a person's key": a.personKey, "a staff member's key": a.staffKey, "a task's key": a.taskKey, "a matter's key": a.matterKey, "an event's key": a.eventKey,
+		}
 	case placeOfEmail:
 		return map[string]string{"a staff member's email": a.mark + a.staff.ID.String() + "@example.org"}
 	case placeOfRevision:
@@ -331,7 +339,8 @@ func (a *tenant) valuesFor(p place) map[string]string {
 		tags := map[string]string{}
 		for operationID, request := range map[string]ask{
 			"getStaff": inPath("staff_id", a.staff.ID.String()), "getTask": inPath("task_id", a.taskID.String()), "getIntakeTemplate": {},
-			"getApiToken": inPath("token_id", a.tokenID.String()),
+			"getApiToken": inPath("token_id", a.tokenID.String()), "getMatter": inPath("matter_id", a.matterID.String()),
+			"getCalendarEvent": inPath("calendar_event_id", a.eventID.String()), "getStaffGroup": inPath("staff_group_id", a.groupID.String()),
 		} {
 			tags["the ETag of "+operationID] = a.service.ask(a.t, a.Admin.Token, operationID, request).must(200).Header.Get("ETag")
 		}

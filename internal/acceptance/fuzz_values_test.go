@@ -253,10 +253,17 @@ func poolOf(name string) string {
 	switch name {
 	case "person_ids", "person_id":
 		return "person"
-	case "staff_ids", "staff_id", "assignee_ids", "assignee_id", "requested_by":
+	case "staff_ids", "staff_id", "assignee_ids", "assignee_id", "requested_by", "from_staff_id", "to_staff_ids", "responsible_staff_id", "owner_staff_id",
+		"attendee_staff_ids", "attendee_staff_id", "member_ids", "member_id":
 		return "staff"
-	case "subject_id":
+	case "subject_id", "client_id":
 		return "person"
+	case "staff_group_id", "group_ids":
+		return "group"
+	case "calendar_event_id":
+		return "event"
+	case "notification_ids":
+		return "notification"
 	}
 	return strings.TrimSuffix(name, "_id")
 }

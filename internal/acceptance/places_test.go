@@ -104,7 +104,7 @@ func placesWithin(ref *openapi3.SchemaRef, pointer string) []place {
 	switch {
 	case name == "external_id":
 		kind = placeOfExternalKey
-	case name == "email":
+	case name == "email" && schema.Type.Is("string"):
 		kind = placeOfEmail
 	case name == "expected_revision":
 		kind = placeOfRevision
@@ -225,6 +225,13 @@ func TestPlaces(t *testing.T) {
 		"manageAssignments body:/change[remove]/staff_ids/*":               placeOfID,
 		"manageAssignments body:/expected_revision":                        placeOfRevision,
 		"upsertTaskByExternalId path:external_id":                          placeOfExternalKey,
+		"reassignWork body:/from_staff_id":                                 placeOfID,
+		"reassignWork body:/tasks/to_staff_ids/*":                          placeOfID,
+		"reassignWork body:/expected_revision":                             placeOfRevision,
+		"undoRun path:run_id":                                              placeOfID,
+		"createMatter body:/group_ids/*":                                   placeOfID,
+		"listCalendarEvents query:attendee_staff_id":                       placeOfID,
+		"markNotificationsRead body:/notification_ids/*":                   placeOfID,
 		"getAssignmentSummary body:/selection[filter]/filter/selection_id": placeOfID,
 	} {
 		if found[name] != kind {

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +37,10 @@ type roleRow struct {
 
 func (row roleRow) name() string { return strings.TrimSpace(row.operation + " " + row.to) }
 
-// roleRows is the one table of operations and roles (A2, A18). Each request would succeed for those who may.
-var roleRows = []roleRow{
+// roleRows is the one table of operations and roles (A2, A18, B, D3). Each request would succeed for those who may.
+var roleRows = slices.Concat(assignmentRoleRows, workRoleRows)
+
+var assignmentRoleRows = []roleRow{
 	{operation: "getMe", may: everybody, status: 200, ask: plainly},
 
 	{operation: "listPeople", scope: "read", may: everybody, status: 200, ask: plainly},

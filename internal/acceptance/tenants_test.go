@@ -18,8 +18,9 @@ type tenant struct {
 	spare member // may do nothing
 
 	clientID, referralID, taskID, matterID, eventID, selectionID, runID, tokenID uuid.UUID
+	groupID, notificationID, scheduledID                                         uuid.UUID // of the administrator
 
-	personKey, staffKey, taskKey string // the ids of another system
+	personKey, staffKey, taskKey, matterKey, eventKey string // the ids of another system
 
 	key      string // the Idempotency-Key of everything that was done over HTTP
 	revision string // of a summary of the client and the referral
@@ -49,6 +50,12 @@ func (s *service) furnished(t testing.TB, mark string) *tenant {
 	f.exec(`INSERT INTO calendar_events (organization_id, id, title, starts_at, ends_at, owner_staff_id, matter_id, created_at, updated_at)
 		VALUES ($1, $2, $3, now(), now() + interval '1 hour', $4, $5, now(), now())`, f.ID, f.eventID, mark, f.staff.ID, f.matterID)
 	f.exec(`INSERT INTO calendar_event_attendees (organization_id, calendar_event_id, staff_id) VALUES ($1, $2, $3)`, f.ID, f.eventID, f.spare.ID)
+	f.matterKey, f.eventKey = f.externalID("matters", f.matterID), f.externalID("calendar_events", f.eventID)
+	f.groupID, f.scheduledID = f.group(f.Admin, f.staff), f.scheduledRun(f.Admin)
+	f.exec(`UPDATE staff_groups SET name = $2 WHERE organization_id = $1`, f.ID, mark)
+	f.group()
+	f.notification(f.Admin)
+	f.notificationID = f.notification(f.Admin)
 	f.busy()
 	return f
 }
@@ -66,6 +73,10 @@ func (a *tenant) busy() {
 	a.keyed("removeStaff", withBody(object{"selection": people(a.person("client", a.spare))})).must(200)
 	a.keyed("createReferral", withBody(object{"first_name": a.mark, "last_name": a.mark})).must(201)
 	a.keyed("createTask", withBody(object{"title": a.mark})).must(201)
+	a.keyed("createMatter", withBody(object{"number": a.mark, "responsible_staff_id": a.spare.ID})).must(201)
+	a.keyed("createCalendarEvent", withBody(with(eventFor(a.spare.ID), "title", a.mark))).must(201)
+	a.keyed("createStaffGroup", withBody(object{"name": a.mark + " too", "member_ids": idsOf(a.spare)})).must(201)
+	a.keyed("markNotificationsRead", withBody(object{"notification_ids": []uuid.UUID{a.notificationID}})).must(200)
 	a.keyed("createStaff", withBody(with(newMember("member"), "first_name", a.mark))).must(201)
 	a.keyed("createApiToken", withBody(object{"name": a.mark})).must(201)
 	a.keyed("deactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
