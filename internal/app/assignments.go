@@ -71,7 +71,10 @@ func (a *App) explain(ctx context.Context, caller domain.Caller, people chosen, 
 	if !errors.As(err, &refusal) || !refusal.Summarize {
 		return err
 	}
-	summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+	summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) (err error) {
+		if people.each, err = tx.PeopleByID(ctx, caller, people.people); err != nil {
+			return err
+		}
 		summary, err := a.summarize(ctx, tx, caller, people)
 		refusal.Summary = &summary
 		return err
@@ -188,9 +191,6 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 func (a *App) record(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, decided decision) error {
 	stamp := postgres.AuditStamp{At: *run.FinishedAt, StaffID: caller.StaffID, RequestID: caller.RequestID, Reason: run.Reason, Action: string(run.Kind), RunID: run.ID}
 	if err := tx.SaveRun(ctx, run); err != nil {
-		return err
-	}
-	if err := tx.SaveProgress(ctx, run.ID, run.Done, run.Total); err != nil {
 		return err
 	}
 	if err := tx.RecordItems(ctx, decided.plan.Items, stamp, newID); err != nil {

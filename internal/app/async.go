@@ -35,7 +35,7 @@ func (a *App) enqueue(ctx context.Context, tx *postgres.Tx, caller domain.Caller
 	if err != nil {
 		return domain.Run{}, err
 	}
-	if err := checkStillAsExpected(ctx, tx, selection, request.ExpectedRevision); err != nil {
+	if err := checkStillAsExpected(ctx, tx, people, request.ExpectedRevision); err != nil {
 		return domain.Run{}, err
 	}
 	statuses, err := tx.StaffStatuses(ctx, request.Change.StaffIDs)
@@ -57,9 +57,6 @@ func (a *App) leaveToWorker(ctx context.Context, tx *postgres.Tx, run domain.Run
 	if err := tx.SaveRun(ctx, run); err != nil {
 		return err
 	}
-	if err := tx.SaveProgress(ctx, run.ID, 0, run.Total); err != nil {
-		return err
-	}
 	job.Organization, job.Run, job.NotBefore = uuid.UUID(tx.Organization), run.ID, run.ScheduledFor
 	if err := a.queue.EnqueueRun(ctx, tx.Tx.Tx, job); err != nil {
 		return fmt.Errorf("enqueue run: %w", err)
@@ -68,15 +65,15 @@ func (a *App) leaveToWorker(ctx context.Context, tx *postgres.Tx, run domain.Run
 }
 
 // checkStillAsExpected tells the caller at once where their decision is stale already. The worker looks once more.
-func checkStillAsExpected(ctx context.Context, tx *postgres.Tx, selection uuid.UUID, expected *string) error {
+func checkStillAsExpected(ctx context.Context, tx *postgres.Tx, people chosen, expected *string) error {
 	if expected == nil {
 		return nil
 	}
-	summary, err := tx.AssignmentSummary(ctx, selection)
+	facts, _, err := tx.SummaryFacts(ctx, people.each)
 	if err != nil {
 		return err
 	}
-	return checkRevision(expected, summary.Revision)
+	return checkRevision(expected, domain.Revision(facts))
 }
 
 // CarryOutRun does the work of a queued or scheduled run. complete marks the job as done in the transaction of the work, so that the

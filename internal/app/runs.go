@@ -19,17 +19,30 @@ func (a *App) Runs(ctx context.Context, caller domain.Caller, filter domain.RunF
 		func(tx *postgres.Tx) (int, error) { return tx.CountRuns(ctx, caller, filter) })
 }
 
-// Run reads one run: the caller's own, an administrator any (A2).
+// Run reads one run: the caller's own, an administrator any (A2). Its totals are without what is hidden from them (B5).
 func (a *App) Run(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
-	return read(ctx, a, caller, func(tx *postgres.Tx) (domain.Run, error) { return ownRun(ctx, tx, caller, id) })
+	return read(ctx, a, caller, func(tx *postgres.Tx) (domain.Run, error) {
+		run, err := tx.SeenRun(ctx, caller, id)
+		if err != nil {
+			return domain.Run{}, err
+		}
+		return run, checkOwn(caller, run)
+	})
 }
 
 func ownRun(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID) (domain.Run, error) {
-	run, err := tx.SeenRun(ctx, caller, id)
-	if err == nil && run.RequestedBy.ID != caller.StaffID && !caller.IsAdministrator() {
-		return domain.Run{}, domain.Denied("Only who asked for this run, and administrators, may see it.")
+	run, err := tx.Run(ctx, id)
+	if err != nil {
+		return domain.Run{}, err
 	}
-	return run, err
+	return run, checkOwn(caller, run)
+}
+
+func checkOwn(caller domain.Caller, run domain.Run) error {
+	if run.RequestedBy.ID != caller.StaffID && !caller.IsAdministrator() {
+		return domain.Denied("Only who asked for this run, and administrators, may see it.")
+	}
+	return nil
 }
 
 // RunItems lists what a run did to each item, after a position in its order.

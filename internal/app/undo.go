@@ -44,7 +44,7 @@ func (a *App) UndoRun(ctx context.Context, caller domain.Caller, id uuid.UUID, r
 			if err != nil || request.DryRun {
 				return run, err
 			}
-			return run, a.markReverted(ctx, tx, undone, run)
+			return run, tx.MarkReverted(ctx, undone.ID, run.ID, *run.FinishedAt)
 		})
 		return err
 	})
@@ -54,17 +54,19 @@ func (a *App) UndoRun(ctx context.Context, caller domain.Caller, id uuid.UUID, r
 // runToUndo reads a run that the caller may undo and that can be undone now. With hold nobody else undoes it until the transaction
 // ends.
 func (a *App) runToUndo(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, hold bool) (domain.Run, error) {
-	undone, err := ownRun(ctx, tx, caller, id)
+	find := tx.Run
+	if hold {
+		find = tx.HoldRun
+	}
+	undone, err := find(ctx, id)
 	if err != nil {
+		return domain.Run{}, err
+	}
+	if err := checkOwn(caller, undone); err != nil {
 		return domain.Run{}, err
 	}
 	if err := a.checkMayUndo(ctx, tx, caller, undone); err != nil {
 		return domain.Run{}, err
-	}
-	if hold {
-		if undone, err = tx.HoldRun(ctx, id); err != nil {
-			return domain.Run{}, err
-		}
 	}
 	return undone, domain.CheckUndo(undone, a.now())
 }
@@ -111,7 +113,7 @@ func (a *App) undoTaken(ctx context.Context, tx *postgres.Tx, caller domain.Call
 	if err != nil {
 		return err
 	}
-	return a.markReverted(ctx, tx, undone, done)
+	return tx.MarkReverted(ctx, undone.ID, done.ID, *done.FinishedAt)
 }
 
 func planUndo(facts *domain.UndoFacts) (*domain.Plan, error) { return domain.PlanUndo(facts), nil }
@@ -133,13 +135,4 @@ func (a *App) undoDecision(tx *postgres.Tx, caller domain.Caller, undone domain.
 		received.Due.Zone = zone
 		return decision{plan: planned, total: len(planned.Items), received: received}, nil
 	}
-}
-
-// markReverted notes on a run which one has undone it, or returned its loan. What was still to return it is cancelled.
-func (a *App) markReverted(ctx context.Context, tx *postgres.Tx, undone, by domain.Run) error {
-	undone.RevertedBy = &by.ID
-	if err := tx.SaveRun(ctx, undone); err != nil {
-		return err
-	}
-	return tx.CancelReturns(ctx, undone.ID, *by.FinishedAt)
 }

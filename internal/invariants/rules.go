@@ -40,6 +40,11 @@ func readWish(kind string, requester uuid.UUID, request []byte) (w wish, judged 
 		Tasks              string   `json:"tasks"`
 		IncludeIntakeTasks bool     `json:"include_intake_tasks"`
 	}
+	switch kind {
+	case "manage_assignments", "assign_staff", "remove_staff":
+	default:
+		return w, false, nil
+	}
 	if err := json.Unmarshal(request, &body); err != nil {
 		return w, false, fmt.Errorf("read a run's request: %w", err)
 	}
@@ -56,8 +61,6 @@ func readWish(kind string, requester uuid.UUID, request []byte) (w wish, judged 
 		}
 	case "remove_staff":
 		w = wish{change: "remove", everybody: true, policy: "unassign"}
-	default:
-		return w, false, nil
 	}
 	w.people = body.Selection.PersonIDs
 	var named []uuid.UUID

@@ -73,7 +73,7 @@ const runTables = `runs r
 	JOIN staff s ON s.organization_id = r.organization_id AND s.id = r.requested_by_staff_id
 	LEFT JOIN run_progress progress ON progress.organization_id = r.organization_id AND progress.run_id = r.id`
 
-// SaveRun writes a new run, or what has become of one that is there.
+// SaveRun writes a new run, or what has become of one that is there, with how far it is.
 func (tx *Tx) SaveRun(ctx context.Context, run domain.Run) error {
 	totals, err := json.Marshal(run.Totals)
 	if err != nil {
@@ -84,14 +84,18 @@ func (tx *Tx) SaveRun(ctx context.Context, run domain.Run) error {
 		return err
 	}
 	if err := tx.exec(ctx, `
-		INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, reason, request, selection_id, totals, revision, error,
-			scheduled_for, return_at, reverts_run_id, reverted_by_run_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-		ON CONFLICT (organization_id, id) DO UPDATE SET status = excluded.status, started_at = excluded.started_at, finished_at = excluded.finished_at,
-			totals = excluded.totals, revision = excluded.revision, error = excluded.error, reverted_by_run_id = excluded.reverted_by_run_id`,
+		WITH saved AS (
+			INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, reason, request, selection_id, totals, revision, error,
+				scheduled_for, return_at, reverts_run_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			ON CONFLICT (organization_id, id) DO UPDATE SET status = excluded.status, started_at = excluded.started_at, finished_at = excluded.finished_at,
+				totals = excluded.totals, revision = excluded.revision, error = excluded.error
+		)
+		INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $18, $19)
+		ON CONFLICT (organization_id, run_id) DO UPDATE SET done = excluded.done, total = excluded.total`,
 		tx.Organization.String(), run.ID, run.Kind, run.Status, run.RequestedBy.ID, run.RequestedAt, run.StartedAt, run.FinishedAt, run.Reason,
 		string(run.Request), run.SelectionID, string(totals), run.Revision, failure,
-		run.ScheduledFor, run.ReturnAt, run.Reverts, run.RevertedBy); err != nil {
+		run.ScheduledFor, run.ReturnAt, run.Reverts, run.Done, run.Total); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	return nil
@@ -104,7 +108,7 @@ func anyOrNil(failure *domain.RunError) any {
 	return failure
 }
 
-// SaveProgress tells how far a run is.
+// SaveProgress tells how far a run is while it works.
 func (tx *Tx) SaveProgress(ctx context.Context, run uuid.UUID, done, total int) error {
 	if err := tx.exec(ctx, `
 		INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $3, $4)
@@ -116,9 +120,11 @@ func (tx *Tx) SaveProgress(ctx context.Context, run uuid.UUID, done, total int) 
 }
 
 // Run reads one run; of another organization, as if it did not exist.
-func (tx *Tx) Run(ctx context.Context, id uuid.UUID) (domain.Run, error) {
+func (tx *Tx) Run(ctx context.Context, id uuid.UUID) (domain.Run, error) { return tx.run(ctx, id, "") }
+
+func (tx *Tx) run(ctx context.Context, id uuid.UUID, lock string) (domain.Run, error) {
 	var row runRow
-	err := tx.get(ctx, &row, runSelect+"FROM "+runTables+" WHERE r.organization_id = $1 AND r.id = $2", tx.Organization.String(), id)
+	err := tx.get(ctx, &row, runSelect+"FROM "+runTables+" WHERE r.organization_id = $1 AND r.id = $2"+lock, tx.Organization.String(), id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return domain.Run{}, domain.Refuse(domain.CodeNotFound, "There is no such run.")
 	}
@@ -141,10 +147,20 @@ func (tx *Tx) LockRun(ctx context.Context, id uuid.UUID) (taken bool, err error)
 
 // HoldRun takes the run for this transaction, waiting for whoever has it, and reads it.
 func (tx *Tx) HoldRun(ctx context.Context, id uuid.UUID) (domain.Run, error) {
-	if err := tx.exec(ctx, `SELECT FROM runs r WHERE r.organization_id = $1 AND r.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), id); err != nil {
-		return domain.Run{}, fmt.Errorf("hold run: %w", err)
+	return tx.run(ctx, id, " FOR NO KEY UPDATE OF r")
+}
+
+// MarkReverted notes on a held run which one has undone it, or returned its loan. What was still to return it is cancelled.
+func (tx *Tx) MarkReverted(ctx context.Context, reverted, by uuid.UUID, now time.Time) error {
+	if err := tx.exec(ctx, `
+		UPDATE runs r SET
+			reverted_by_run_id = CASE WHEN r.id = $2 THEN $3 ELSE r.reverted_by_run_id END,
+			status = CASE WHEN r.id = $2 THEN r.status ELSE 'cancelled' END,
+			finished_at = CASE WHEN r.id = $2 THEN r.finished_at ELSE $4 END
+		WHERE r.organization_id = $1 AND (r.id = $2 OR r.reverts_run_id = $2 AND r.status = 'scheduled')`, tx.Organization.String(), reverted, by, now); err != nil {
+		return fmt.Errorf("mark as undone: %w", err)
 	}
-	return tx.Run(ctx, id)
+	return nil
 }
 
 // AskToCancel tells the worker of a run that it is no longer wanted. It stands beside the run, whose row the worker holds.
@@ -164,16 +180,6 @@ func (tx *Tx) CancelAsked(ctx context.Context, run uuid.UUID) (asked bool, err e
 		return false, fmt.Errorf("look whether to cancel: %w", err)
 	}
 	return asked, nil
-}
-
-// CancelReturns cancels what is still to give back the loan of a run: it has been undone, and nothing is left to return.
-func (tx *Tx) CancelReturns(ctx context.Context, lent uuid.UUID, now time.Time) error {
-	if err := tx.exec(ctx, `
-		UPDATE runs r SET status = 'cancelled', finished_at = $3
-		WHERE r.organization_id = $1 AND r.reverts_run_id = $2 AND r.status = 'scheduled'`, tx.Organization.String(), lent, now); err != nil {
-		return fmt.Errorf("cancel returns: %w", err)
-	}
-	return nil
 }
 
 // hideTotals takes off the totals of runs what speaks of work that the caller may not see now (B5). Where nothing is
