@@ -18,6 +18,7 @@ const selectionLifetime = 7 * 24 * time.Hour
 // chosen is a selection resolved: the people, in order, each once.
 type chosen struct {
 	people []uuid.UUID
+	each   []postgres.ChosenPerson // the same
 	kinds  domain.SelectionKinds
 	// saved is the selection that holds just these people already.
 	saved *uuid.UUID
@@ -45,7 +46,7 @@ func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 		return chosen{}, domain.Refuse(domain.CodeSelectionEmpty, "The selection holds nobody.").
 			At("/selection", domain.CodeSelectionEmpty, "Nobody is selected.")
 	}
-	result := chosen{people: make([]uuid.UUID, len(people)), saved: selection.Saved}
+	result := chosen{people: make([]uuid.UUID, len(people)), each: people, saved: selection.Saved}
 	for i, person := range people {
 		result.people[i] = person.ID
 		result.kinds.Add(person.Kind)
@@ -197,5 +198,11 @@ func (a *App) summarize(ctx context.Context, tx *postgres.Tx, caller domain.Call
 	if err != nil {
 		return domain.AssignmentSummary{}, err
 	}
-	return tx.AssignmentSummary(ctx, id)
+	facts, staff, err := tx.SummaryFacts(ctx, people.each)
+	if err != nil {
+		return domain.AssignmentSummary{}, err
+	}
+	summary := domain.Summarize(facts, staff)
+	summary.SelectionID = id
+	return summary, nil
 }

@@ -1,9 +1,11 @@
 package domain
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -40,12 +42,56 @@ func (s AssignmentSummary) AvailableChanges() []ChangeType {
 // TaskPolicyRequired tells whether a task decision will be required (A9).
 func (s AssignmentSummary) TaskPolicyRequired() bool { return s.ActiveTasks > 0 }
 
+// Summarize counts what a caller looks at before a change (A3). staff are those on the people and their tasks. Who is
+// assigned to most people comes first.
+func Summarize(facts *AssignmentFacts, staff map[uuid.UUID]StaffRef) AssignmentSummary {
+	summary := AssignmentSummary{Revision: Revision(facts)}
+	counts := map[uuid.UUID]*StaffCount{}
+	for i := range facts.People {
+		person := &facts.People[i]
+		switch person.Kind {
+		case KindClient:
+			summary.Clients++
+		case KindReferral:
+			summary.Referrals++
+		}
+		if len(person.Staff) > 0 {
+			summary.PeopleWithStaff++
+		}
+		for _, id := range person.Staff {
+			if counts[id] == nil {
+				counts[id] = &StaffCount{Staff: staff[id]}
+			}
+			counts[id].People++
+		}
+	}
+	for i := range facts.Tasks {
+		task := &facts.Tasks[i]
+		if len(facts.People[task.Person].Staff) == 0 {
+			continue
+		}
+		summary.ActiveTasks++
+		for _, id := range task.Assignees {
+			if counts[id] != nil {
+				counts[id].ActiveTasks++
+			}
+		}
+	}
+	summary.Staff = make([]StaffCount, 0, len(counts))
+	for _, count := range counts {
+		summary.Staff = append(summary.Staff, *count)
+	}
+	slices.SortFunc(summary.Staff, func(a, b StaffCount) int {
+		return cmp.Or(cmp.Compare(b.People, a.People), CompareIDs(a.Staff.ID, b.Staff.ID))
+	})
+	return summary
+}
+
 // Revision names the facts behind a summary (A15): the set of people, their staff with status, and the ids and
 // assignees of their active tasks; never how they were selected. Because all that the summary says hangs on it (A3), it
 // speaks of the kind of each person and of whose task each task is as well. It is the SHA-256 over three SHA-256: of
 // (person, kind) in order, of (person, staff, status) in order, and of (task, person, assignee) in order, a task without
-// assignee standing with the zero id. A kind and a status are their first letter. The database computes the same for
-// summaries.
+// assignee standing with the zero id. A kind and a status are their first letter.
 func Revision(facts *AssignmentFacts) string {
 	people, seats, tasks := sha256.New(), sha256.New(), sha256.New()
 	for _, person := range facts.People {
@@ -63,13 +109,8 @@ func Revision(facts *AssignmentFacts) string {
 			write(tasks, task.ID[:], person[:], id[:])
 		}
 	}
-	return CombineRevision(people.Sum(nil), seats.Sum(nil), tasks.Sum(nil))
-}
-
-// CombineRevision makes the revision of its three parts.
-func CombineRevision(people, seats, tasks []byte) string {
 	whole := sha256.New()
-	write(whole, people, seats, tasks)
+	write(whole, people.Sum(nil), seats.Sum(nil), tasks.Sum(nil))
 	return hex.EncodeToString(whole.Sum(nil)[:16])
 }
 

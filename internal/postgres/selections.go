@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -118,89 +117,77 @@ func (tx *Tx) Selection(ctx context.Context, id uuid.UUID, now time.Time) (Selec
 	}, nil
 }
 
-// AssignmentSummary counts a saved selection (A3) and names the facts behind the counts (A15; domain.Revision says how).
-func (tx *Tx) AssignmentSummary(ctx context.Context, selection uuid.UUID) (domain.AssignmentSummary, error) {
-	summary := domain.AssignmentSummary{SelectionID: selection}
-	var row struct {
-		Clients         int    `db:"clients"`
-		Referrals       int    `db:"referrals"`
-		PeopleWithStaff int    `db:"people_with_staff"`
-		ActiveTasks     int    `db:"active_tasks"`
-		People          []byte `db:"people"`
-		Seats           []byte `db:"seats"`
-		Tasks           []byte `db:"tasks"`
-		Staff           []byte `db:"staff"`
+// SummaryFacts reads what a summary of people counts (A3), as AssignmentFacts does, and in a few statements whatever their
+// number; nothing is locked. staff are those on the people and their tasks.
+//
+// The people come as an array, whose size the planner knows: how many rows a selection has it can only guess, and it has
+// guessed one where there were ten thousand.
+func (tx *Tx) SummaryFacts(ctx context.Context, people []ChosenPerson) (facts *domain.AssignmentFacts, staff map[uuid.UUID]domain.StaffRef, err error) {
+	facts = &domain.AssignmentFacts{People: make([]domain.PersonFacts, len(people)), Staff: map[uuid.UUID]domain.StaffStatus{}}
+	chosen := make([]uuid.UUID, len(people))
+	for i, person := range people {
+		chosen[i], facts.People[i] = person.ID, domain.PersonFacts{ID: person.ID, Kind: person.Kind}
 	}
-	if err := tx.GetContext(ctx, &row, summaryStatement, tx.Organization.String(), selection); err != nil {
-		return summary, fmt.Errorf("summarize: %w", err)
+	if err := tx.readAssignments(ctx, chosen, facts.People); err != nil {
+		return nil, nil, fmt.Errorf("read assignments: %w", err)
 	}
-	staff, err := staffCounts(row.Staff)
-	if err != nil {
-		return summary, err
+	if facts.Tasks, err = tx.tasksHeld(ctx, chosen); err != nil {
+		return nil, nil, fmt.Errorf("read active tasks: %w", err)
 	}
-	summary.Clients, summary.Referrals, summary.PeopleWithStaff, summary.ActiveTasks = row.Clients, row.Referrals, row.PeopleWithStaff, row.ActiveTasks
-	summary.Staff = staff
-	summary.Revision = domain.CombineRevision(row.People, row.Seats, row.Tasks)
-	return summary, nil
+	if staff, err = tx.staffRefs(ctx, staffConcerned(facts, nil)); err != nil {
+		return nil, nil, fmt.Errorf("read staff: %w", err)
+	}
+	for id, member := range staff {
+		facts.Staff[id] = member.Status
+	}
+	return facts, staff, nil
 }
 
-// summaryStatement reads people, seats and tasks of the selection once each.
-const summaryStatement = `
-	WITH person AS MATERIALIZED (
-		SELECT p.id, p.kind
-		FROM selection_people chosen
-		JOIN people p ON p.organization_id = chosen.organization_id AND p.id = chosen.person_id
-		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2
-	), seat AS MATERIALIZED (
-		SELECT a.person_id, a.staff_id, s.status, s.first_name, s.last_name
-		FROM selection_people chosen
-		JOIN assignments a ON a.organization_id = chosen.organization_id AND a.person_id = chosen.person_id
-		JOIN staff s ON s.organization_id = a.organization_id AND s.id = a.staff_id
-		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2
-	), task AS MATERIALIZED (
-		SELECT t.id, t.person_id, held.staff_id
-		FROM selection_people chosen
-		JOIN tasks t ON t.organization_id = chosen.organization_id AND t.person_id = chosen.person_id AND t.status IN ('open', 'in_progress')
-		LEFT JOIN task_assignees held ON held.organization_id = t.organization_id AND held.task_id = t.id
-		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2
-	), with_staff AS MATERIALIZED (
-		SELECT DISTINCT person_id FROM seat
-	), held AS (
-		SELECT staff_id, count(*) AS tasks FROM task JOIN with_staff USING (person_id) WHERE staff_id IS NOT NULL GROUP BY staff_id
-	), member AS (
-		SELECT staff_id, first_name, last_name, status, count(*) AS people FROM seat GROUP BY staff_id, first_name, last_name, status
-	)
-	SELECT
-		(SELECT count(*) FROM person WHERE kind = 'client') AS clients,
-		(SELECT count(*) FROM person WHERE kind = 'referral') AS referrals,
-		(SELECT count(*) FROM with_staff) AS people_with_staff,
-		(SELECT count(DISTINCT task.id) FROM task JOIN with_staff USING (person_id)) AS active_tasks,
-		(SELECT sha256(coalesce(string_agg(uuid_send(id) || left(kind, 1)::bytea, '' ORDER BY id), '')) FROM person) AS people,
-		(SELECT sha256(coalesce(string_agg(uuid_send(person_id) || uuid_send(staff_id) || left(status, 1)::bytea, '' ORDER BY person_id, staff_id), '')) FROM seat) AS seats,
-		(SELECT sha256(coalesce(string_agg(uuid_send(id) || uuid_send(person_id) || uuid_send(coalesce(staff_id, '00000000-0000-0000-0000-000000000000')), '' ORDER BY id, staff_id), '')) FROM task) AS tasks,
-		(SELECT coalesce(json_agg(json_build_object('id', m.staff_id, 'first_name', m.first_name, 'last_name', m.last_name, 'status', m.status,
-			'people', m.people, 'tasks', coalesce(h.tasks, 0)) ORDER BY m.people DESC, m.staff_id), '[]')
-		 FROM member m LEFT JOIN held h USING (staff_id)) AS staff`
-
-// staffCounts reads the staff of a summary.
-func staffCounts(text []byte) ([]domain.StaffCount, error) {
-	var members []struct {
-		ID        uuid.UUID          `json:"id"`
-		FirstName string             `json:"first_name"`
-		LastName  string             `json:"last_name"`
-		Status    domain.StaffStatus `json:"status"`
-		People    int                `json:"people"`
-		Tasks     int                `json:"tasks"`
+// tasksHeld reads the active tasks of people with their assignees at once. Assignees are looked up in the order of the
+// tasks, as their index has them, so that each page of it is read once.
+func (tx *Tx) tasksHeld(ctx context.Context, people []uuid.UUID) ([]domain.TaskFacts, error) {
+	rows, err := tx.querySet(ctx, len(people), `
+		SELECT task.id, task.place, ARRAY(
+			SELECT held.staff_id FROM task_assignees held WHERE held.organization_id = $1 AND held.task_id = task.id ORDER BY held.staff_id)
+		FROM (
+			SELECT t.id, chosen.place
+			FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
+			JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.`+activeTask+`
+			ORDER BY t.id OFFSET 0
+		) task`, tx.Organization.String(), ids(people))
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, fmt.Errorf("read the staff of a summary: %w", err)
-	}
-	counts := make([]domain.StaffCount, len(members))
-	for i, member := range members {
-		counts[i] = domain.StaffCount{
-			Staff:  domain.StaffRef{ID: member.ID, Name: domain.FullName(member.FirstName, member.LastName), Status: member.Status},
-			People: member.People, ActiveTasks: member.Tasks,
+	var tasks []domain.TaskFacts
+	err = each(rows, func(scan scanner) error {
+		var task domain.TaskFacts
+		if err := scan(&task.ID, &task.Person, (*ids)(&task.Assignees)); err != nil {
+			return err
 		}
+		task.Person--
+		tasks = append(tasks, task)
+		return nil
+	})
+	return tasks, err
+}
+
+func (tx *Tx) staffRefs(ctx context.Context, wanted []uuid.UUID) (map[uuid.UUID]domain.StaffRef, error) {
+	rows, err := tx.querySet(ctx, len(wanted), `
+		SELECT s.id, s.first_name, s.last_name, s.status FROM staff s WHERE s.organization_id = $1 AND s.id = ANY ($2::uuid[])`,
+		tx.Organization.String(), ids(wanted))
+	if err != nil {
+		return nil, err
 	}
-	return counts, nil
+	refs := make(map[uuid.UUID]domain.StaffRef, len(wanted))
+	err = each(rows, func(scan scanner) error {
+		var ref domain.StaffRef
+		var first, last string
+		if err := scan(&ref.ID, &first, &last, &ref.Status); err != nil {
+			return err
+		}
+		ref.Name = domain.FullName(first, last)
+		refs[ref.ID] = ref
+		return nil
+	})
+	return refs, err
 }
