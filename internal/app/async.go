@@ -113,7 +113,7 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 var errCancelled = errors.New("cancelled")
 
 func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run, job RunJob) error {
-	caller, err := a.requester(ctx, tx, run, job.RequestID)
+	caller, err := a.requester(ctx, tx, run, job)
 	if err != nil {
 		return err
 	}
@@ -160,13 +160,14 @@ func (a *App) changeTaken(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	return err
 }
 
-// requester is who asked for the run, with what they may do now.
-func (a *App) requester(ctx context.Context, tx *postgres.Tx, run domain.Run, requestID string) (domain.Caller, error) {
+// requester is who asked for the run, with what they may do now. What was lent goes back whatever has become of them: that was
+// agreed when it was lent (B12).
+func (a *App) requester(ctx context.Context, tx *postgres.Tx, run domain.Run, job RunJob) (domain.Caller, error) {
 	staff, err := tx.StaffMember(ctx, run.RequestedBy.ID, false)
 	if err != nil {
 		return domain.Caller{}, err
 	}
-	if staff.Status != domain.StaffActive {
+	if staff.Status != domain.StaffActive && !job.Returns {
 		return domain.Caller{}, domain.Denied("Who asked for this run has been deactivated since.")
 	}
 	organization, err := tx.OrganizationOf(ctx)
@@ -175,7 +176,7 @@ func (a *App) requester(ctx context.Context, tx *postgres.Tx, run domain.Run, re
 	}
 	return domain.Caller{
 		Organization: tx.Organization, TimeZone: organization.TimeZone, StaffID: staff.ID, Name: staff.Name(),
-		Role: staff.Role, Permissions: staff.Permissions, RequestID: requestID,
+		Role: staff.Role, Permissions: staff.Permissions, RequestID: job.RequestID,
 	}, nil
 }
 

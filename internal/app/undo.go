@@ -100,14 +100,13 @@ func (a *App) undoTaken(ctx context.Context, tx *postgres.Tx, caller domain.Call
 	case job.Returns && undone.RevertedBy != nil:
 		return errCancelled // undone meanwhile: there is nothing left to return
 	case job.Returns:
-		err = domain.CheckReassign(caller)
 	default:
-		if err = a.checkMayUndo(ctx, tx, caller, undone); err == nil {
-			err = domain.CheckUndo(undone, a.now())
+		if err := a.checkMayUndo(ctx, tx, caller, undone); err != nil {
+			return err
 		}
-	}
-	if err != nil {
-		return err
+		if err := domain.CheckUndo(undone, a.now()); err != nil {
+			return err
+		}
 	}
 	done, err := a.carryOut(ctx, tx, caller, run, a.undoDecision(tx, caller, undone, plan), reached)
 	if err != nil {
