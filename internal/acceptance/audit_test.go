@@ -22,7 +22,7 @@ func TestAuditTrail(t *testing.T) {
 		id := func(got answer) (uuid.UUID, answer) {
 			return decode[struct{ ID uuid.UUID }](got).ID, got
 		}
-		var task, colleague, token uuid.UUID
+		var task, colleague, token, matter, event, group uuid.UUID
 		for _, step := range []struct {
 			action, kind  string
 			before, after object // some of the fields
@@ -40,6 +40,27 @@ func TestAuditTrail(t *testing.T) {
 			}},
 			{"task_changed", "task", object{"title": "Call", "due_on": "2026-05-01"}, object{"title": "Visit", "due_on": nil}, func() (uuid.UUID, answer) {
 				return id(w.as(ann, "PATCH", "/v1/tasks/"+task.String(), object{"title": "Visit", "due_on": nil}, header{"If-Match", "*"}).must(200))
+			}},
+			{"staff_group_created", "staff_group", nil, object{"name": "Legal desk", "member_ids": []any{}}, func() (_ uuid.UUID, got answer) {
+				group, got = id(w.as(ann, "POST", "/v1/staff-groups", object{"name": "Legal desk"}).must(201))
+				return group, got
+			}},
+			{"staff_group_changed", "staff_group", object{"member_ids": []any{}}, object{"name": "Legal desk", "member_ids": []any{w.Admin.ID}}, func() (uuid.UUID, answer) {
+				return id(w.as(ann, "PATCH", "/v1/staff-groups/"+group.String(), object{"member_ids": idsOf(w.Admin)}, header{"If-Match", "*"}).must(200))
+			}},
+			{"matter_created", "matter", nil, object{"number": "M-1", "visibility": "everyone", "responsible_staff_id": ann.ID, "group_ids": []any{}}, func() (_ uuid.UUID, got answer) {
+				matter, got = id(w.as(ann, "PUT", "/v1/matters/by-external-id/1", object{"number": "M-1", "responsible_staff_id": "me"}).must(201))
+				return matter, got
+			}},
+			{"matter_changed", "matter", object{"visibility": "everyone", "group_ids": []any{}}, object{"visibility": "groups", "number": "M-1"}, func() (uuid.UUID, answer) {
+				return id(w.as(ann, "PATCH", "/v1/matters/"+matter.String(), object{"visibility": "groups", "group_ids": []uuid.UUID{group}}, header{"If-Match", "*"}).must(200))
+			}},
+			{"calendar_event_created", "calendar_event", nil, object{"title": "Event", "owner_staff_id": ann.ID, "matter_id": nil, "attendee_ids": []any{}}, func() (_ uuid.UUID, got answer) {
+				event, got = id(w.as(ann, "POST", "/v1/calendar-events", with(eventFor("me"), "title", "Event")).must(201))
+				return event, got
+			}},
+			{"calendar_event_changed", "calendar_event", object{"ends_at": "2030-01-31T15:00:00Z", "matter_id": nil}, object{"ends_at": someday}, func() (uuid.UUID, answer) {
+				return id(w.as(ann, "PATCH", "/v1/calendar-events/"+event.String(), object{"ends_at": someday, "matter_id": matter}, header{"If-Match", "*"}).must(200))
 			}},
 			{"staff_created", "staff", nil, object{"email": "new@example.org", "role": "member", "status": "active"}, func() (_ uuid.UUID, got answer) {
 				colleague, got = id(w.as(ann, "POST", "/v1/staff", object{"first_name": "New", "last_name": "One", "email": "new@example.org", "role": "member", "permissions": []string{}}).must(201))

@@ -134,6 +134,8 @@ func TestTwoEditors(t *testing.T) {
 	s.rule(t, "of two edits of one version exactly one comes through, fifty times", func(t *testing.T, w *world) {
 		colleague := w.member("member")
 		task := w.task(w.person("client"))
+		matter, group := w.matter("everyone", w.Admin), w.group()
+		event := w.eventOf(w.Admin, uuid.NullUUID{UUID: matter, Valid: true})
 		template := "/v1/intake-template"
 		for round := range 50 {
 			for _, edit := range []struct {
@@ -142,6 +144,11 @@ func TestTwoEditors(t *testing.T) {
 			}{
 				{"PATCH", "/v1/tasks/" + task.String(), func(i int) object { return object{"title": fmt.Sprintf("Round %d of %d", round, i)} }},
 				{"PATCH", "/v1/staff/" + colleague.ID.String(), func(i int) object { return object{"first_name": fmt.Sprintf("Round %d of %d", round, i)} }},
+				{"PATCH", "/v1/matters/" + matter.String(), func(i int) object { return object{"number": fmt.Sprintf("Round %d of %d", round, i)} }},
+				{"PATCH", "/v1/calendar-events/" + event.String(), func(i int) object { return object{"title": fmt.Sprintf("Round %d of %d", round, i)} }},
+				{"PATCH", "/v1/staff-groups/" + group.String(), func(i int) object {
+					return object{"name": fmt.Sprintf("Round %d", round), "member_ids": [][]uuid.UUID{idsOf(w.Admin), idsOf(colleague)}[i]}
+				}},
 				{"PUT", template, func(i int) object {
 					return object{"tasks": []object{intake(fmt.Sprintf("Round %d of %d", round, i), "", 1)}}
 				}},

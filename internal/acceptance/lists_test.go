@@ -22,10 +22,11 @@ func TestLists(t *testing.T) {
 		for i := range 7 {
 			person := w.person([]string{"client", "referral"}[i%2], ann)
 			w.task(person, ann)
+			w.eventOf(w.Admin, uuid.NullUUID{UUID: w.matter("everyone", w.Admin), Valid: i > 3}, w.Admin)
 			persons = append(persons, person)
 		}
 		for range 3 {
-			w.member("member", "tasks")
+			w.group(w.member("member", "tasks"))
 		}
 		var run api.Run
 		for i := range 5 {
@@ -35,19 +36,25 @@ func TestLists(t *testing.T) {
 			rows   int
 			newest bool
 		}{
-			"/v1/people":                         {7, false},
-			"/v1/people?staff_id=me":             {7, false},
-			"/v1/people?has_staff=true":          {7, false},
-			"/v1/tasks":                          {7, false},
-			"/v1/tasks?assignee_id=me":           {7, false},
-			"/v1/tasks?active=true":              {7, false},
-			"/v1/staff":                          {5, false},
-			"/v1/api-tokens":                     {5, false},
-			"/v1/runs":                           {5, true},
-			"/v1/audit-events":                   {70, true},
-			"/v1/audit-events?staff_id=me":       {70, true},
-			linksOf(t, run).Items:                {14, false},
-			linksOf(t, run).Items + "?kind=task": {7, false},
+			"/v1/people":                               {7, false},
+			"/v1/people?staff_id=me":                   {7, false},
+			"/v1/people?has_staff=true":                {7, false},
+			"/v1/tasks":                                {7, false},
+			"/v1/tasks?assignee_id=me":                 {7, false},
+			"/v1/tasks?active=true":                    {7, false},
+			"/v1/matters":                              {7, false},
+			"/v1/matters?responsible_staff_id=me":      {7, false},
+			"/v1/calendar-events":                      {7, false},
+			"/v1/calendar-events?owner_staff_id=me":    {7, false},
+			"/v1/calendar-events?attendee_staff_id=me": {7, false},
+			"/v1/staff-groups":                         {3, false},
+			"/v1/staff":                                {5, false},
+			"/v1/api-tokens":                           {5, false},
+			"/v1/runs":                                 {5, true},
+			"/v1/audit-events":                         {70, true},
+			"/v1/audit-events?staff_id=me":             {70, true},
+			linksOf(t, run).Items:                      {14, false},
+			linksOf(t, run).Items + "?kind=task":       {7, false},
 		} {
 			keyOf := func(row map[string]any) string {
 				if id, named := row["id"]; named {
@@ -116,6 +123,7 @@ func TestLists(t *testing.T) {
 		of := cursor("/v1/people?limit=1&kind=client")
 		for _, path := range []string{
 			"/v1/people?limit=1", "/v1/people?kind=referral", "/v1/people?kind=client&has_staff=true", "/v1/tasks?limit=1", "/v1/staff?limit=1",
+			"/v1/matters", "/v1/calendar-events", "/v1/staff-groups",
 			"/v1/runs", "/v1/audit-events", "/v1/api-tokens",
 		} {
 			w.get(w.Admin, withParameter(path, "cursor", of)).problem(400, "invalid_cursor")

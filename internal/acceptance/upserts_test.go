@@ -14,7 +14,7 @@ func TestD3Upserts(t *testing.T) {
 
 	s.rule(t, "D3 what is not there is created, what is there is updated, the same again changes nothing", func(t *testing.T, w *world) {
 		ann := w.member("member")
-		person := w.person("client")
+		person, matter, group := w.person("client"), w.matter("everyone", ann), w.group(w.Admin)
 		for _, given := range []struct {
 			kind, list             string
 			first, second, partial object
@@ -40,6 +40,20 @@ func TestD3Upserts(t *testing.T) {
 				object{"title": "Visit", "details": "", "status": "open", "due_on": nil, "person_id": nil, "assignee_ids": []uuid.UUID{w.Admin.ID}},
 				object{"title": "Write"},
 				"assignees",
+			},
+			{
+				"matters", "/v1/matters/",
+				object{"number": "M-1", "description": "First", "status": "pending", "visibility": "groups", "responsible_staff_id": ann.ID, "client_id": person, "group_ids": []uuid.UUID{group}},
+				object{"number": "M-2", "description": "", "status": "closed", "visibility": "private", "responsible_staff_id": "me", "client_id": nil, "group_ids": []uuid.UUID{}},
+				object{"number": "M-3", "responsible_staff_id": w.Admin.ID},
+				"status",
+			},
+			{
+				"calendar-events", "/v1/calendar-events/",
+				object{"title": "Call", "starts_at": someday, "ends_at": someday, "owner_staff_id": ann.ID, "attendee_staff_ids": idsOf(ann, w.Admin), "matter_id": matter},
+				object{"title": "Visit", "starts_at": bygone, "ends_at": someday, "owner_staff_id": "me", "attendee_staff_ids": idsOf(ann), "matter_id": nil},
+				object{"title": "Hearing", "starts_at": bygone, "ends_at": someday, "owner_staff_id": w.Admin.ID},
+				"attendees",
 			},
 		} {
 			path := "/v1/" + given.kind + "/by-external-id/crm%2F1%20%25"
@@ -103,6 +117,15 @@ func TestD3Upserts(t *testing.T) {
 		w.as(w.Admin, "PUT", "/v1/tasks/by-external-id/1", object{"title": "Call"}).must(201)
 		w.as(w.Admin, "POST", "/v1/referrals", object{"first_name": "Maya", "last_name": "Petrov", "external_id": "1"}).problem(409, "external_id_taken")
 		w.as(w.Admin, "POST", "/v1/tasks", object{"title": "Call", "external_id": "1"}).problem(409, "external_id_taken")
+		matter, event := object{"number": "M-1", "responsible_staff_id": "me"}, eventFor("me")
+		for path, body := range map[string]object{"/v1/matters": matter, "/v1/calendar-events": event} {
+			w.as(w.Admin, "PUT", path+"/by-external-id/1", body).must(201)
+			pointsAt(t, w.as(w.Admin, "POST", path, with(body, "external_id", "1")).problem(409, "external_id_taken"), "external_id_taken", "/external_id")
+			second := w.as(w.Admin, "POST", path, with(body, "external_id", "2")).must(201).Header.Get("Location")
+			w.as(w.Admin, "PATCH", second, object{"external_id": "1"}, header{"If-Match", "*"}).problem(409, "external_id_taken")
+			w.as(w.Admin, "PATCH", second, object{"external_id": nil}, header{"If-Match", "*"}).must(200)
+			w.as(w.Admin, "POST", path, with(body, "external_id", "2")).must(201)
+		}
 		second := decode[api.Task](w.as(w.Admin, "POST", "/v1/tasks", object{"title": "Call", "external_id": "2"}).must(201))
 		w.as(w.Admin, "PATCH", "/v1/tasks/"+second.ID.String(), object{"external_id": "1"}, header{"If-Match", "*"}).problem(409, "external_id_taken")
 		w.as(w.Admin, "PATCH", "/v1/tasks/"+second.ID.String(), object{"external_id": nil}, header{"If-Match", "*"}).must(200)
@@ -134,6 +157,8 @@ func TestD3Upserts(t *testing.T) {
 		}{
 			{"/v1/people/by-external-id/", object{"kind": "client", "first_name": "Maya", "last_name": "Petrov"}},
 			{"/v1/tasks/by-external-id/", object{"title": "Call"}},
+			{"/v1/matters/by-external-id/", object{"number": "M-1", "responsible_staff_id": "me"}},
+			{"/v1/calendar-events/by-external-id/", eventFor("me")},
 			{"/v1/staff/by-external-id/", object{"first_name": "A", "last_name": "B", "role": "member", "permissions": []string{}}},
 		} {
 			for range 5 {
