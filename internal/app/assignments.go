@@ -170,13 +170,13 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 		run.FinishedAt = new(a.instant())
 		return seenBy(run, plan), nil
 	}
-	if err := reached(run, stagePlanned); err != nil {
+	if err := reached(seenBy(run, plan), stagePlanned); err != nil {
 		return run, err
 	}
 	if err := tx.Apply(ctx, plan, *run.StartedAt); err != nil {
 		return run, fmt.Errorf("apply: %w", err)
 	}
-	if err := reached(run, stageApplied); err != nil {
+	if err := reached(seenBy(run, plan), stageApplied); err != nil {
 		return run, err
 	}
 	run.Status, run.FinishedAt = domain.RunSucceeded, new(a.instant())
@@ -201,8 +201,7 @@ func (a *App) record(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 
 // seenBy is a run without what is hidden from who asked for it (B5).
 func seenBy(run domain.Run, plan *domain.Plan) domain.Run {
-	run.Totals = run.Totals.Minus(plan.Hidden)
-	return run
+	return run.Without(plan.Hidden)
 }
 
 // checkRevision refuses a decision that rests on other facts than there are (A15).

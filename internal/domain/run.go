@@ -114,6 +114,13 @@ func (l *LeftAlone) add(reason Reason, number int) {
 	}
 }
 
+// items is how many tasks, matters and events are counted.
+func (t Totals) items() int {
+	alone := t.LeftAlone
+	return t.TasksChanged + t.TasksCreated + t.TasksCancelled + t.MattersMoved + t.EventsMoved +
+		alone.AttendeeOnly + alone.NoMatter + alone.ClosedMatter + alone.PastDue + alone.ChangedSince + alone.NoLongerActive
+}
+
 // Minus is what is left of the totals without a part of them: what the reader may not see (B5).
 func (t Totals) Minus(part Totals) Totals {
 	t.PeopleChanged -= part.PeopleChanged
@@ -159,6 +166,18 @@ type Run struct {
 	Reverts      *uuid.UUID // the run that this one undoes, or returns the loan of
 	RevertedBy   *uuid.UUID // the run that has undone this one, or returned its loan
 	UndoUntil    *time.Time // nil: cannot be undone (B11)
+}
+
+// Without is a run without the items that its reader may not see: they are not in its totals and, where that is of items,
+// not in its progress (B5).
+func (r Run) Without(hidden Totals) Run {
+	r.Totals = r.Totals.Minus(hidden)
+	switch r.Kind {
+	case RunReassignWork, RunUndo:
+		r.Done, r.Total = r.Done-hidden.items(), r.Total-hidden.items()
+	case RunManageAssignments, RunAssignStaff, RunRemoveStaff: // their progress is of people
+	}
+	return r
 }
 
 // RunError tells why a run failed, in the words of the problem the caller would have got.

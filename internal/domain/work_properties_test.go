@@ -39,6 +39,9 @@ func TestPlansOfWork(t *testing.T) {
 		expect(t, "totals", told, sumsOf(h.plan.Items))
 		hidden := slices.DeleteFunc(slices.Clone(h.plan.Items), func(item domain.PlannedItem) bool { return !all[nameOf(item.ID)].hidden })
 		expect(t, "hidden", h.plan.Hidden, sumsOf(hidden))
+		shown := domain.Run{Kind: domain.RunReassignWork, Totals: h.plan.Totals, Done: len(h.plan.Items), Total: len(h.plan.Items)}.Without(h.plan.Hidden)
+		expect(t, "items shown", shown.Total, len(h.plan.Items)-len(hidden))
+		expect(t, "items shown as done", shown.Done, shown.Total)
 	}))
 
 	t.Run("B4 nothing that is excluded ever moves, and the leaver keeps nothing that should have moved", forEveryWish(func(t *rapid.T, h handedOver) {

@@ -243,7 +243,7 @@ func (tx *Tx) hideTotals(ctx context.Context, caller domain.Caller, runs []domai
 		return fmt.Errorf("count what is hidden: %w", err)
 	}
 	for i, run := range runs {
-		runs[i].Totals = run.Totals.Minus(hidden[run.ID])
+		runs[i] = run.Without(hidden[run.ID])
 	}
 	return nil
 }
