@@ -43,6 +43,7 @@ type serviceOption func(*serviceOptions)
 type serviceOptions struct {
 	worker bool
 	now    func() time.Time
+	mailer app.Mailer // nil: mails stay where they are
 }
 
 // withoutWorker leaves queued runs where they are.
@@ -68,7 +69,7 @@ func start(t testing.TB, options ...serviceOption) *service {
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
 	if chosen.worker {
-		background, err := worker.Start(t.Context(), db.SQL.DB, application, nil, log)
+		background, err := worker.Start(t.Context(), db.SQL.DB, application, chosen.mailer, log)
 		if err != nil {
 			t.Fatal(err)
 		}
