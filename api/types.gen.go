@@ -772,7 +772,7 @@ type AuditEvent struct {
 	// Example: 01900000-0000-7000-8000-000000001001
 	SubjectID UUID `json:"subject_id"`
 
-	// SubjectKind What it was done to, such as `person`, `task`, `matter`, `calendar_event`, `staff`, `staff_group`, `api_token`, `intake_template`.
+	// SubjectKind What it was done to, such as `person`, `task`, `matter`, `calendar_event`, `staff`, `staff_group`, `run`, `api_token`, `intake_template`.
 	SubjectKind string `json:"subject_kind"`
 }
 
@@ -1813,7 +1813,7 @@ type Run struct {
 	// ID Null for a preview, which is kept nowhere.
 	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
 
-	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`.
+	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`, which the return of what was lent is too.
 	Kind string `json:"kind"`
 
 	// Links Null for a preview.

@@ -781,7 +781,7 @@ type AuditEvent struct {
 	// Example: 01900000-0000-7000-8000-000000001001
 	SubjectID UUID `json:"subject_id"`
 
-	// SubjectKind What it was done to, such as `person`, `task`, `matter`, `calendar_event`, `staff`, `staff_group`, `api_token`, `intake_template`.
+	// SubjectKind What it was done to, such as `person`, `task`, `matter`, `calendar_event`, `staff`, `staff_group`, `run`, `api_token`, `intake_template`.
 	SubjectKind string `json:"subject_kind"`
 }
 
@@ -1822,7 +1822,7 @@ type Run struct {
 	// ID Null for a preview, which is kept nowhere.
 	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
 
-	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`.
+	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`, which the return of what was lent is too.
 	Kind string `json:"kind"`
 
 	// Links Null for a preview.
@@ -4480,7 +4480,7 @@ type ClientInterface interface {
 	// ListRunItems List what a run did to each item
 	//
 	// Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
-	// that has not ended has no items yet; neither has one that failed.
+	// that has not ended has no items yet; neither has one that failed or was cancelled.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
@@ -4513,7 +4513,9 @@ type ClientInterface interface {
 
 	// GetRunReportXLSX Download the report of a run as a spreadsheet
 	//
-	// All items of the run, one a row, with the columns of the CSV report. Every cell is text.
+	// A workbook with a sheet `Summary`, which tells what the run came to, and a sheet `Items` with all items of the run, one a row,
+	// with the columns of the CSV report; its header is frozen and has filters. Every cell of the items is text. Of more than a
+	// million items the rest stands in further sheets.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `run_not_finished` (409).
@@ -6308,7 +6310,7 @@ func (c *Client) CancelRun(ctx context.Context, runID ScheduledRunID, params *Ca
 // ListRunItems List what a run did to each item
 //
 // Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
-// that has not ended has no items yet; neither has one that failed.
+// that has not ended has no items yet; neither has one that failed or was cancelled.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
@@ -6371,7 +6373,9 @@ func (c *Client) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors .
 
 // GetRunReportXLSX Download the report of a run as a spreadsheet
 //
-// All items of the run, one a row, with the columns of the CSV report. Every cell is text.
+// A workbook with a sheet `Summary`, which tells what the run came to, and a sheet `Items` with all items of the run, one a row,
+// with the columns of the CSV report; its header is frozen and has filters. Every cell of the items is text. Of more than a
+// million items the rest stands in further sheets.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `run_not_finished` (409).
@@ -12062,7 +12066,7 @@ type ClientWithResponsesInterface interface {
 	// ListRunItemsWithResponse List what a run did to each item
 	//
 	// Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
-	// that has not ended has no items yet; neither has one that failed.
+	// that has not ended has no items yet; neither has one that failed or was cancelled.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
@@ -12101,7 +12105,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetRunReportXLSXWithResponse Download the report of a run as a spreadsheet
 	//
-	// All items of the run, one a row, with the columns of the CSV report. Every cell is text.
+	// A workbook with a sheet `Summary`, which tells what the run came to, and a sheet `Items` with all items of the run, one a row,
+	// with the columns of the CSV report; its header is frozen and has filters. Every cell of the items is text. Of more than a
+	// million items the rest stands in further sheets.
 	//
 	// Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 	// Errors: `not_found` (404), `run_not_finished` (409).
@@ -16351,7 +16357,7 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, runID S
 // ListRunItemsWithResponse List what a run did to each item
 //
 // Each thing that the run looked at, once, in the order of the report, with what became of it and why. A run
-// that has not ended has no items yet; neither has one that failed.
+// that has not ended has no items yet; neither has one that failed or was cancelled.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
@@ -16408,7 +16414,9 @@ func (c *ClientWithResponses) GetRunReportJSONWithResponse(ctx context.Context, 
 
 // GetRunReportXLSXWithResponse Download the report of a run as a spreadsheet
 //
-// All items of the run, one a row, with the columns of the CSV report. Every cell is text.
+// A workbook with a sheet `Summary`, which tells what the run came to, and a sheet `Items` with all items of the run, one a row,
+// with the columns of the CSV report; its header is frozen and has filters. Every cell of the items is text. Of more than a
+// million items the rest stands in further sheets.
 //
 // Scope `read`. The one who asked for the run, and administrators; others of the organization get `permission_denied` (403).
 // Errors: `not_found` (404), `run_not_finished` (409).

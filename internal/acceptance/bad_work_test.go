@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -336,4 +337,48 @@ func TestBadNotifications(t *testing.T) {
 	}
 	w.as(w.Admin, "PUT", "/v1/notification-settings", object{"email": nil}, header{"If-Match", "*"}).problem(400, "invalid_request")
 	w.as(w.Admin, "PUT", "/v1/notification-settings", object{}, header{"If-Match", "*"}).problem(400, "invalid_request")
+}
+
+// A handover with everything wrong at once is mended step by step, in the order in which errors are told.
+func TestWhichErrorOfAHandoverFirst(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	for name, c := range map[string]struct {
+		more    object
+		headers []header
+	}{
+		"within the request": {}, "in a preview": {more: object{"dry_run": true}}, "asynchronously": {headers: []header{async}},
+	} {
+		s.rule(t, "which error first, "+name, func(t *testing.T, w *world) {
+			leaver, gone := w.member("member"), w.member("member")
+			plain, narrow := w.member("member", "clients", "referrals", "staff", "tasks"), w.scoped(w.Admin, "assignments")
+			w.deactivate(gone)
+			before := w.tables()
+			body := object{
+				"from_staff_id": leaver.ID, "matters": to("each", leaver.ID, newID(), gone.ID), "expected_revision": "stale", "surprise": true,
+				"run_at": time.Now().Add(-time.Hour),
+			}
+			maps.Copy(body, c.more)
+			token := ""
+			step := func(status int, code string, mend func()) {
+				t.Helper()
+				s.call(t, token, "POST", "/v1/reassign-work", body, c.headers...).problem(status, code)
+				mend()
+			}
+			step(400, "unknown_field", func() { delete(body, "surprise") })
+			step(401, "unauthenticated", func() { token = narrow })
+			step(403, "insufficient_scope", func() { token = plain.Token })
+			step(403, "permission_denied", func() { token = w.Admin.Token })
+			step(422, "invalid_value", func() { body["matters"] = to("round_robin", leaver.ID, newID(), gone.ID) })
+			step(422, "same_staff", func() { body["matters"] = to("round_robin", newID(), gone.ID) })
+			step(422, "invalid_value", func() { delete(body, "run_at") })
+			step(412, "revision_stale", func() { delete(body, "expected_revision") })
+			step(422, "staff_not_found", func() { body["matters"] = to("round_robin", gone.ID) })
+			step(422, "staff_not_active", func() { body["matters"] = to("round_robin", w.Admin.ID) })
+			w.unchanged(before)
+			if got := s.call(t, token, "POST", "/v1/reassign-work", body, c.headers...); got.Status >= 300 {
+				t.Errorf("mended, it is refused still: %s", got.Body)
+			}
+		})
+	}
 }
