@@ -256,7 +256,7 @@ func TestRoleOfTheService(t *testing.T) {
 		}
 	})
 
-	t.Run("what looks past the policies is two functions, each bound to its own tables", func(t *testing.T) {
+	t.Run("what looks past the policies is four functions, each bound to its own tables", func(t *testing.T) {
 		var functions []struct {
 			Name   string `db:"name"`
 			Public bool   `db:"public"`
@@ -275,7 +275,7 @@ func TestRoleOfTheService(t *testing.T) {
 				t.Errorf("%s may be called by everybody (%t), or looks for its tables where its caller says (%t)", function.Name, function.Public, !function.Path)
 			}
 		}
-		if want := []string{"authenticate_api_token", "sweep_expired"}; !slices.Equal(names, want) {
+		if want := []string{"authenticate_api_token", "notification_numbers", "pending_mails", "sweep_expired"}; !slices.Equal(names, want) {
 			t.Errorf("got the functions %v, want %v", names, want)
 		}
 	})
@@ -322,7 +322,7 @@ func TestPooledConnectionsAlternateTenants(t *testing.T) {
 	s.DB.SQL.SetMaxOpenConns(1)
 	for round := range 12 {
 		own, other := tenants[round%2], tenants[1-round%2]
-		for _, operationID := range []string{"getMe", "listPeople", "listTasks", "listStaff", "listRuns", "listApiTokens", "listAuditEvents", "getIntakeTemplate"} {
+		for _, operationID := range []string{"getMe", "listPeople", "listTasks", "listStaff", "listRuns", "listApiTokens", "listAuditEvents", "getIntakeTemplate", "listMatters", "listCalendarEvents", "listStaffGroups"} {
 			got := s.ask(t, own.Admin.Token, operationID, ask{}).must(200)
 			other.inNobody(t, operationID, got)
 			if !strings.Contains(string(got.Body), own.mark) {

@@ -53,6 +53,7 @@ func (s *service) furnished(t testing.TB, mark string) *tenant {
 	f.matterKey, f.eventKey = f.externalID("matters", f.matterID), f.externalID("calendar_events", f.eventID)
 	f.groupID, f.scheduledID = f.group(f.Admin, f.staff), f.scheduledRun(f.Admin)
 	f.exec(`UPDATE staff_groups SET name = $2 WHERE organization_id = $1`, f.ID, mark)
+	f.exec(`UPDATE matters SET number = $2 WHERE organization_id = $1 AND id = $3`, f.ID, mark, f.groupMatter(f.staff, f.groupID))
 	f.group()
 	f.notification(f.Admin)
 	f.notificationID = f.notification(f.Admin)

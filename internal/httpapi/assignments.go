@@ -111,11 +111,11 @@ func (h *handlers) ManageAssignments(ctx context.Context, request api.ManageAssi
 		return nil, err
 	}
 	if !run.Status.Finished() {
-		return api.ManageAssignments202JSONResponse{Body: h.runOf(run), Headers: api.ManageAssignments202ResponseHeaders{
+		return api.ManageAssignments202JSONResponse{Body: h.runAnswer(run, again), Headers: api.ManageAssignments202ResponseHeaders{
 			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.ManageAssignments200JSONResponse{Body: h.runOf(run), Headers: api.ManageAssignments200ResponseHeaders{
+	return api.ManageAssignments200JSONResponse{Body: h.runAnswer(run, again), Headers: api.ManageAssignments200ResponseHeaders{
 		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
 	}}, nil
 }
@@ -139,11 +139,11 @@ func (h *handlers) AssignStaff(ctx context.Context, request api.AssignStaffReque
 		return nil, err
 	}
 	if !run.Status.Finished() {
-		return api.AssignStaff202JSONResponse{Body: h.runOf(run), Headers: api.AssignStaff202ResponseHeaders{
+		return api.AssignStaff202JSONResponse{Body: h.runAnswer(run, again), Headers: api.AssignStaff202ResponseHeaders{
 			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.AssignStaff200JSONResponse{Body: h.runOf(run), Headers: api.AssignStaff200ResponseHeaders{
+	return api.AssignStaff200JSONResponse{Body: h.runAnswer(run, again), Headers: api.AssignStaff200ResponseHeaders{
 		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
 	}}, nil
 }
@@ -157,11 +157,11 @@ func (h *handlers) RemoveStaff(ctx context.Context, request api.RemoveStaffReque
 		return nil, err
 	}
 	if !run.Status.Finished() {
-		return api.RemoveStaff202JSONResponse{Body: h.runOf(run), Headers: api.RemoveStaff202ResponseHeaders{
+		return api.RemoveStaff202JSONResponse{Body: h.runAnswer(run, again), Headers: api.RemoveStaff202ResponseHeaders{
 			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.RemoveStaff200JSONResponse{Body: h.runOf(run), Headers: api.RemoveStaff200ResponseHeaders{
+	return api.RemoveStaff200JSONResponse{Body: h.runAnswer(run, again), Headers: api.RemoveStaff200ResponseHeaders{
 		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
 	}}, nil
 }

@@ -160,7 +160,18 @@ func summaryOf(summary domain.AssignmentSummary) api.AssignmentSummary {
 	}
 }
 
-func (h *handlers) runOf(run domain.Run) api.Run {
+func (h *handlers) runOf(run domain.Run) api.Run { return runAt(run, h.options.Now()) }
+
+// runAnswer is the run that a request came to. A stored answer tells what could be done when it was given.
+func (h *handlers) runAnswer(run domain.Run, stored bool) api.Run {
+	if stored && run.FinishedAt != nil {
+		return runAt(run, *run.FinishedAt)
+	}
+	return h.runOf(run)
+}
+
+// runAt is a run as it is at an instant.
+func runAt(run domain.Run, now time.Time) api.Run {
 	shown := api.Run{
 		ID: nullable.NewNullNullable[api.UUID](), Kind: string(run.Kind), Status: string(run.Status), DryRun: run.Status == domain.RunPreview,
 		RequestedBy: staffRefOf(run.RequestedBy), RequestedAt: run.RequestedAt, ScheduledFor: orNull(run.ScheduledFor),
@@ -178,7 +189,7 @@ func (h *handlers) runOf(run domain.Run) api.Run {
 	self := runLocation(run)
 	shown.ID = nullable.NewNullableWithValue(run.ID)
 	shown.Undo = nullable.NewNullableWithValue(api.RunUndo{
-		Available: domain.CheckUndo(run, h.options.Now()) == nil, Until: orNull(run.UndoUntil), UndoneBy: orNull(run.RevertedBy),
+		Available: domain.CheckUndo(run, now) == nil, Until: orNull(run.UndoUntil), UndoneBy: orNull(run.RevertedBy),
 	})
 	shown.Links = nullable.NewNullableWithValue(api.RunLinks{
 		Self: self, Items: self + "/items", ReportCSV: self + "/report.csv", ReportXLSX: self + "/report.xlsx", ReportJSON: self + "/report.json",

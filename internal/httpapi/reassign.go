@@ -27,11 +27,11 @@ func (h *handlers) ReassignWork(ctx context.Context, request api.ReassignWorkReq
 		return nil, err
 	}
 	if !run.Status.Finished() {
-		return api.ReassignWork202JSONResponse{Body: h.runOf(run), Headers: api.ReassignWork202ResponseHeaders{
+		return api.ReassignWork202JSONResponse{Body: h.runAnswer(run, again), Headers: api.ReassignWork202ResponseHeaders{
 			Location: runLocation(run), PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.ReassignWork200JSONResponse{Body: h.runOf(run), Headers: api.ReassignWork200ResponseHeaders{
+	return api.ReassignWork200JSONResponse{Body: h.runAnswer(run, again), Headers: api.ReassignWork200ResponseHeaders{
 		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
 	}}, nil
 }

@@ -52,7 +52,7 @@ func (h *handlers) CancelRun(ctx context.Context, request api.CancelRunRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelRun200JSONResponse{Body: h.runOf(run), Headers: api.CancelRun200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
+	return api.CancelRun200JSONResponse{Body: h.runAnswer(run, again), Headers: api.CancelRun200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
 }
 
 // UndoRun takes back what a run did, by a run of its own (B11).
@@ -70,11 +70,11 @@ func (h *handlers) UndoRun(ctx context.Context, request api.UndoRunRequestObject
 		return nil, err
 	}
 	if !run.Status.Finished() {
-		return api.UndoRun202JSONResponse{Body: h.runOf(run), Headers: api.UndoRun202ResponseHeaders{
+		return api.UndoRun202JSONResponse{Body: h.runAnswer(run, again), Headers: api.UndoRun202ResponseHeaders{
 			Location: runLocation(run), PreferenceApplied: valueOr(applied, ""), IdempotencyReplayed: replayed(again),
 		}}, nil
 	}
-	return api.UndoRun200JSONResponse{Body: h.runOf(run), Headers: api.UndoRun200ResponseHeaders{
+	return api.UndoRun200JSONResponse{Body: h.runAnswer(run, again), Headers: api.UndoRun200ResponseHeaders{
 		PreferenceApplied: applied, IdempotencyReplayed: replayed(again),
 	}}, nil
 }
