@@ -71,7 +71,7 @@ func harbour(now time.Time) *caseload {
 	for range 12 {
 		c.addTask(c.pick("Order office supplies", "Update resource list", "Plan job fair"), "open", c.random.IntN(30), nil, nil, jonas)
 	}
-	c.history(amira, jonas, grace, maya, graces)
+	c.history(amira, jonas, maya, graces)
 	c.tokens = []row{c.row(row{
 		"id": c.idOf(0x300001), "staff_id": lucia, "name": "Old reporting script", "secret_hash": fmt.Sprintf("\\x%x", hash("nobody knows this one")),
 		"created_at": c.daysAgo(90),
@@ -137,7 +137,7 @@ func (c *caseload) legalDesk(amira uuid.UUID, team []uuid.UUID) {
 }
 
 // history is what the examples read: runs, their items and audit rows, a notification, and a saved selection.
-func (c *caseload) history(amira, jonas, grace, maya uuid.UUID, graces []uuid.UUID) {
+func (c *caseload) history(amira, jonas, maya uuid.UUID, graces []uuid.UUID) {
 	weekAgo, yesterday := c.daysAgo(7), c.daysAgo(1)
 	c.addRun(0x100001, jonas, maya, amira, weekAgo, "Maya is looking for work in Jonas's field")
 
