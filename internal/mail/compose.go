@@ -80,7 +80,7 @@ func (c *composer) compose(m app.Mail) (*message, error) {
 	if err := msg.To(to.String()); err != nil {
 		return nil, fmt.Errorf("%w: the receiver's address cannot be written to: %w", app.ErrMailRefused, err)
 	}
-	msg.Subject(filled.Subject)
+	msg.Subject(inHeader(filled.Subject))
 	msg.SetDateWithValue(m.Notification.CreatedAt)
 	msg.SetMessageIDWithValue(c.messageID(m.Notification.ID))
 	// No machine is to answer it (RFC 3834).
@@ -191,7 +191,10 @@ func countsText(work domain.WorkCounts) string {
 }
 
 // displayName is a name as it can stand before an address. net/mail does not read a backslash where it has encoded one.
-func displayName(name string) string { return strings.ReplaceAll(oneLine(name), `\`, "") }
+func displayName(name string) string { return inHeader(strings.ReplaceAll(oneLine(name), `\`, "")) }
+
+// inHeader is a text that its reader's program does not take for an encoded one, which could hold anything.
+func inHeader(text string) string { return strings.ReplaceAll(text, "=?", "= ?") }
 
 // oneLine is a text that somebody made up, without what could end a line or turn it around.
 func oneLine(text string) string {

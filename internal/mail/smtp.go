@@ -225,9 +225,13 @@ func (c *conversation) offer(m *message) error {
 	return nil
 }
 
+// hesitation is how long the server is listened to before the end of a mail. One that has gone while it took the mail shows it
+// in that time, and the mail can be tried again; of one that goes later nobody knows whether it has kept the mail.
+const hesitation = 50 * time.Millisecond
+
 // listen looks whether the server is still there and waits: a mail that it has broken off is not ended.
 func (c *conversation) listen() error {
-	_ = c.connection.SetReadDeadline(time.Now().Add(time.Millisecond)) // a connection that is gone tells so right away
+	_ = c.connection.SetReadDeadline(time.Now().Add(hesitation)) // a connection that is gone tells so right away
 	_, err := c.Text.R.Peek(1)
 	var network net.Error
 	switch {
@@ -244,13 +248,11 @@ func (c *conversation) listen() error {
 }
 
 // finish ends the mail and hears what the server makes of it. From the last byte on the mail may arrive, whatever
-// happens here.
+// happens here. Nothing comes before it that takes time: a process that dies in between has sent nothing and will not try
+// again.
 func (c *conversation) finish() error {
 	if !c.release() {
 		return fmt.Errorf("the mail was not ended: %w", context.Canceled)
-	}
-	if err := c.listen(); err != nil {
-		return err
 	}
 	c.step()
 	sent := c.connection.sent.Load()
