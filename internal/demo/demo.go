@@ -66,12 +66,36 @@ func (c *caseload) load(ctx context.Context, tx *sqlx.Tx) error {
 		return fmt.Errorf("look for it: %w", err)
 	}
 	if there {
-		return nil
+		return c.addGroups(ctx, tx)
 	}
 	for _, table := range c.tables() {
 		if err := insert(ctx, tx, table); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// addGroups gives an organization that an earlier version loaded, when there were no groups yet, the groups that see its
+// matters. Where it has groups, what is there stays as it is.
+func (c *caseload) addGroups(ctx context.Context, tx *sqlx.Tx) error {
+	var some bool
+	if err := tx.GetContext(ctx, &some, `SELECT EXISTS (SELECT FROM staff_groups WHERE organization_id = $1)`, c.id); err != nil {
+		return fmt.Errorf("look for groups: %w", err)
+	}
+	if some {
+		return nil
+	}
+	for _, table := range []table{{"staff_groups", c.groups}, {"staff_group_members", c.members}, {"matter_groups", c.matterGroups}} {
+		if err := insert(ctx, tx, table); err != nil {
+			return err
+		}
+	}
+	// Some matters may have been given another visibility since.
+	if _, err := tx.ExecContext(ctx, `
+		DELETE FROM matter_groups g USING matters m
+		WHERE g.organization_id = $1 AND m.organization_id = g.organization_id AND m.id = g.matter_id AND m.visibility <> 'groups'`, c.id); err != nil {
+		return fmt.Errorf("leave out matters: %w", err)
 	}
 	return nil
 }

@@ -46,6 +46,47 @@ func TestTheDemoIsAlwaysTheSame(t *testing.T) {
 	}
 }
 
+func TestADemoOfAnEarlierVersionGetsItsGroups(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t)
+	load := func() {
+		t.Helper()
+		if _, err := demo.Load(t.Context(), db.SQL, time.Now(), demo.Tokens{}, func() string { return time.Now().String() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load()
+	whole := fingerprint(t, db)
+	for _, table := range []string{"matter_groups", "staff_group_members", "staff_groups"} {
+		if _, err := db.SQL.ExecContext(t.Context(), "DELETE FROM "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load()
+	if fingerprint(t, db) != whole {
+		t.Error("the groups are not those of a new demo")
+	}
+	// What has been made of it since stays: groups, and matters that are private now.
+	if _, err := db.SQL.ExecContext(t.Context(), "DELETE FROM matter_groups"); err != nil {
+		t.Fatal(err)
+	}
+	edited := fingerprint(t, db)
+	load()
+	if fingerprint(t, db) != edited {
+		t.Error("a demo with groups was changed")
+	}
+	for _, statement := range []string{"DELETE FROM staff_group_members", "DELETE FROM staff_groups", "UPDATE matters SET visibility = 'private' WHERE visibility = 'groups'"} {
+		if _, err := db.SQL.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load()
+	var shown int
+	if err := db.SQL.GetContext(t.Context(), &shown, "SELECT count(*) FROM matter_groups"); err != nil || shown != 0 {
+		t.Errorf("%d matters that are private now got groups, %v", shown, err)
+	}
+}
+
 func TestTheDemoIsBelievable(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t)
