@@ -34,15 +34,16 @@ func (a *App) ReassignWork(ctx context.Context, caller domain.Caller, request Re
 	if err := domain.CheckWorkWish(request.Wish); err != nil {
 		return run, false, err
 	}
-	if err := domain.CheckSchedule(request.RunAt, request.ReturnAt, a.now()); err != nil {
-		return run, false, err
-	}
 	isolation, key := postgres.Working, request.Key
 	if request.DryRun {
 		isolation, key = postgres.Snapshot, nil
 	}
 	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
 		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
+			// Whoever repeats a request with its key when its times have passed gets its answer all the same.
+			if err := domain.CheckSchedule(request.RunAt, request.ReturnAt, a.now()); err != nil {
+				return domain.Run{}, err
+			}
 			run := domain.Run{
 				Kind: domain.RunReassignWork, Status: domain.RunPreview, RequestedBy: self(caller), RequestedAt: a.instant(),
 				Reason: request.Reason, Request: request.Body, ScheduledFor: request.RunAt, ReturnAt: request.ReturnAt,
