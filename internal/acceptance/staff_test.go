@@ -90,8 +90,9 @@ func TestStaff(t *testing.T) {
 		w.exec(`UPDATE tasks SET due_on = '2020-01-01' WHERE id = $1`, past)
 		w.taskIn("completed", uuid.NullUUID{UUID: client, Valid: true}, uuid.NullUUID{}, ann)
 		w.taskIn("open", uuid.NullUUID{}, uuid.NullUUID{UUID: matter, Valid: true}, ann)
-		w.event(ann, time.Now().Add(time.Hour))
+		upcoming := w.event(ann, time.Now().Add(time.Hour))
 		w.event(ann, time.Now().Add(-time.Hour))
+		w.exec(`UPDATE matters SET status = 'closed' WHERE id = $1`, w.matter("everyone", ann))
 		want := api.Workload{
 			Staff: api.StaffRef{ID: ann.ID}, People: api.PeopleCounts{Total: 2, Clients: 1, Referrals: 1},
 			ActiveTasks: 3, PastDueTasks: 1, Matters: 1, Events: 1,
@@ -104,6 +105,11 @@ func TestStaff(t *testing.T) {
 				t.Errorf("the link lists %d active tasks", n)
 			}
 			w.lists(w.Admin, links.PastDueTasks, past)
+			w.lists(w.Admin, links.Matters, matter)
+			w.lists(w.Admin, links.Events, upcoming)
+			if links.HandOver != "/v1/reassign-work" || links.HandOverPeople != "/v1/manage-assignments" {
+				t.Errorf("got the links %+v", links)
+			}
 			got.Links, got.Staff.Name, got.Staff.Status = api.WorkloadLinks{}, "", ""
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)

@@ -83,6 +83,7 @@ type Workload struct {
 	PastDueTasks int
 	Matters      int // open and pending
 	Events       int // upcoming, on their calendar
+	At           time.Time // when it was counted
 }
 
 // Empty tells whether nothing is left to hand over.

@@ -114,7 +114,7 @@ func (h *handlers) DeactivateStaff(ctx context.Context, request api.DeactivateSt
 		return nil, err
 	}
 	return api.DeactivateStaff200JSONResponse{
-		Body:    api.StaffDeactivation{Staff: staffOf(done.Staff), Workload: h.workloadOf(done.Workload)},
+		Body:    api.StaffDeactivation{Staff: staffOf(done.Staff), Workload: workloadOf(done.Workload)},
 		Headers: api.DeactivateStaff200ResponseHeaders{ETag: etag(domain.Version(done.Staff.Fields())), IdempotencyReplayed: replayed(again)},
 	}, nil
 }
@@ -138,10 +138,10 @@ func (h *handlers) GetStaffWorkload(ctx context.Context, request api.GetStaffWor
 	if err != nil {
 		return nil, err
 	}
-	return api.GetStaffWorkload200JSONResponse(h.workloadOf(workload)), nil
+	return api.GetStaffWorkload200JSONResponse(workloadOf(workload)), nil
 }
 
-func (h *handlers) workloadOf(workload domain.Workload) api.Workload {
+func workloadOf(workload domain.Workload) api.Workload {
 	id := workload.Staff.ID.String()
 	return api.Workload{
 		Staff: staffRefOf(workload.Staff), People: peopleCounts(domain.SelectionKinds{Clients: workload.Clients, Referrals: workload.Referrals}),
@@ -149,7 +149,7 @@ func (h *handlers) workloadOf(workload domain.Workload) api.Workload {
 		Links: api.WorkloadLinks{
 			People: "/v1/people?staff_id=" + id, ActiveTasks: "/v1/tasks?assignee_id=" + id + "&active=true",
 			PastDueTasks: "/v1/tasks?assignee_id=" + id + "&past_due=true", Matters: "/v1/matters?responsible_staff_id=" + id + "&status=open,pending",
-			Events:   "/v1/calendar-events?owner_staff_id=" + id + "&starts_from=" + h.options.Now().UTC().Format(time.RFC3339),
+			Events:   "/v1/calendar-events?owner_staff_id=" + id + "&starts_from=" + workload.At.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano),
 			HandOver: "/v1/reassign-work", HandOverPeople: "/v1/manage-assignments",
 		},
 	}

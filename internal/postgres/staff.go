@@ -169,6 +169,6 @@ func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.S
 	}
 	return domain.Workload{
 		Staff: staff.Ref(), Clients: counts.Clients, Referrals: counts.Referrals, ActiveTasks: counts.ActiveTasks,
-		PastDueTasks: counts.PastDueTasks, Matters: counts.Matters, Events: counts.Events,
+		PastDueTasks: counts.PastDueTasks, Matters: counts.Matters, Events: counts.Events, At: now,
 	}, nil
 }
