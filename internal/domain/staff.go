@@ -81,8 +81,8 @@ type Workload struct {
 	Referrals    int
 	ActiveTasks  int
 	PastDueTasks int
-	Matters      int // open and pending
-	Events       int // upcoming, on their calendar
+	Matters      int       // open and pending
+	Events       int       // upcoming, on their calendar
 	At           time.Time // when it was counted
 }
 
