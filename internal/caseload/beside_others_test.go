@@ -25,6 +25,7 @@ import (
 	"handover/internal/domain"
 	"handover/internal/postgres"
 	"handover/internal/testdb"
+	"handover/internal/worker"
 )
 
 // sample writes the files of a size and reads them.
@@ -238,7 +239,10 @@ func TestBesideOthers(t *testing.T) {
 		}
 		other["staff.csv"], other["matters.csv"] = files["staff.csv"], files["matters.csv"]
 
-		service := app.New(postgres.NewStore(db.SQL, false), nil, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		queue, err := worker.NewQueue(db.SQL.DB, log)
+		require.NoError(t, err)
+		service := app.New(postgres.NewStore(db.SQL, false), queue, time.Now, log)
 		var people, tasks, staff []uuid.UUID
 		require.NoError(t, db.SQL.Select(&people, `SELECT id FROM people`))
 		require.NoError(t, db.SQL.Select(&tasks, `SELECT id FROM tasks WHERE status IN ('open', 'in_progress')`))

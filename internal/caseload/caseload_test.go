@@ -272,6 +272,43 @@ func TestImport(t *testing.T) {
 		assert.Equal(t, []string{"e-1", "m-1", "p-1", "p-2", "s-3", "t-1", "t-2"}, changed, "each changed thing has one audit row")
 	})
 
+	t.Run("B5 a matter keeps the groups that see it while it is for groups, and comes without any", func(t *testing.T) {
+		t.Parallel()
+		db := testdb.New(t)
+		to := organization(t, db)
+		matters := func(visibility, number string) texts {
+			return texts{"matters.csv": "external_id,number,description,status,visibility,responsible_staff_external_id,client_external_id\n" +
+				"m-1," + number + ",,open," + visibility + ",s-2,\n"}
+		}
+		shown := func() (groups int) {
+			require.NoError(t, db.SQL.Get(&groups, `SELECT count(*) FROM matter_groups`))
+			return groups
+		}
+		load(t, db, to, office)
+		load(t, db, to, matters("groups", "1"))
+		assert.Zero(t, shown(), "the files know no groups")
+		group := uuid.Must(uuid.NewV7())
+		for _, statement := range []string{
+			`INSERT INTO staff_groups (organization_id, id, name, created_at, updated_at) VALUES ($1, $2, 'Legal desk', now(), now())`,
+			`INSERT INTO matter_groups (organization_id, matter_id, staff_group_id) SELECT $1, id, $2 FROM matters WHERE external_id = 'm-1'`,
+		} {
+			_, err := db.SQL.Exec(statement, to.String(), group)
+			require.NoError(t, err)
+		}
+		load(t, db, to, matters("groups", "2"))
+		assert.Equal(t, 1, shown())
+		load(t, db, to, matters("private", "2"))
+		assert.Zero(t, shown())
+		load(t, db, to, matters("groups", "2"))
+		assert.Zero(t, shown(), "groups that were left come back only by hand")
+		var told []string
+		require.NoError(t, db.SQL.Select(&told, `
+			SELECT (before ->> 'visibility') || (before ->> 'group_ids') || (after ->> 'visibility') || (after ->> 'group_ids')
+			FROM audit_events WHERE subject_kind = 'matter' AND before IS NOT NULL ORDER BY id`))
+		of := `["` + group.String() + `"]`
+		assert.Equal(t, []string{"everyone[]groups[]", "groups" + of + "groups" + of, "groups" + of + "private[]", "private[]groups[]"}, told)
+	})
+
 	t.Run("the audit trail shows the fields of the resources, before and after", func(t *testing.T) {
 		t.Parallel()
 		db := testdb.New(t)

@@ -5,17 +5,17 @@ import (
 	"errors"
 )
 
-// lockStatements lock what changes, in the order of bulk changes: people, their tasks, staff, then the rest, each in
-// the order of their ids.
+// lockStatements lock what changes, in the order of bulk changes: people, matters, tasks, events, then staff, each in the
+// order of their ids.
 var lockStatements = []statement{
 	{doing: "locking people", query: locking("people", `
 		SELECT w.id FROM wanted_people w WHERE w.is_changed
 		UNION SELECT a.person_id FROM wanted_assignments a WHERE a.is_changed
 		UNION SELECT t.person_id FROM wanted_tasks w JOIN tasks t ON t.organization_id = $1 AND t.id = w.id WHERE w.is_changed AND t.person_id IS NOT NULL`)},
-	{doing: "locking tasks", query: locking("tasks", `SELECT w.id FROM wanted_tasks w WHERE w.is_changed`)},
-	{doing: "locking staff", query: locking("staff", `SELECT w.id FROM wanted_staff w WHERE w.is_changed`)},
 	{doing: "locking matters", query: locking("matters", `SELECT w.id FROM wanted_matters w WHERE w.is_changed`)},
+	{doing: "locking tasks", query: locking("tasks", `SELECT w.id FROM wanted_tasks w WHERE w.is_changed`)},
 	{doing: "locking calendar events", query: locking("calendar_events", `SELECT w.id FROM wanted_events w WHERE w.is_changed`)},
+	{doing: "locking staff", query: locking("staff", `SELECT w.id FROM wanted_staff w WHERE w.is_changed`)},
 }
 
 func locking(table, ids string) string {

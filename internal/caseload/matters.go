@@ -12,7 +12,12 @@ var mattersKind = &kind{
 		JOIN staff_keys s ON s.external_id = n.responsible_staff_external_id
 		LEFT JOIN person_keys p ON p.external_id = n.client_external_id
 		LEFT JOIN matters r ON r.organization_id = $1 AND r.external_id = n.external_id`,
+	// The files know no groups: those that see a matter already stay, unless it is no longer for groups. One that comes for
+	// groups has none yet, and is seen by who is responsible alone (B5).
 	writes: []statement{
+		{table: "matter_groups", query: `
+			DELETE FROM matter_groups gone USING wanted_matters w
+			WHERE gone.organization_id = $1 AND gone.matter_id = w.id AND w.is_changed AND w.visibility <> 'groups'`},
 		{table: "matters", now: true, query: `
 			UPDATE matters m SET number = w.number, description = w.description, status = w.status, visibility = w.visibility,
 				responsible_staff_id = w.responsible_staff_id, client_id = w.client_id, updated_at = $2
@@ -22,8 +27,10 @@ var mattersKind = &kind{
 			SELECT $1, w.id, w.external_id, w.number, w.description, w.status, w.visibility, w.responsible_staff_id, w.client_id, $2, $2
 			FROM wanted_matters w WHERE w.is_new`},
 	},
-	counts: []func(*FileResult, int64){nil, created},
+	counts: []func(*FileResult, int64){nil, nil, created},
 	fields: func(row, _ string) string {
-		return fields(row, "external_id", "number", "description", "status", "visibility", "responsible_staff_id", "client_id")
+		const groups = `(SELECT coalesce(jsonb_agg(shown.staff_group_id ORDER BY shown.staff_group_id), '[]')
+			FROM matter_groups shown WHERE shown.organization_id = $1 AND shown.matter_id = r.id)`
+		return fieldsWith(row, "group_ids", groups, "external_id", "number", "description", "status", "visibility", "responsible_staff_id", "client_id")
 	},
 }
