@@ -202,3 +202,85 @@ func TestTwoEditors(t *testing.T) {
 		}
 	})
 }
+
+// A leaver's work handed on again and again, while the matters, their tasks and their events are edited one by one, moved
+// between matters, hidden and shown again. Everybody locks in one order: the database never has to end one in favour of
+// another.
+func TestOverlappingWork(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	w := s.organization(t)
+	var staff []member
+	for range 4 {
+		staff = append(staff, w.member("member"))
+	}
+	group := w.group(w.Admin)
+	var matters, tasks, events []uuid.UUID
+	for i := range 12 {
+		matter := w.matter("everyone", staff[i%len(staff)])
+		matters = append(matters, matter)
+		for j := range 3 {
+			tasks = append(tasks, w.workOn(matter, staff[(i+j)%len(staff)]))
+			events = append(events, w.eventOn(matter, time.Now().Add(24*time.Hour), staff[(i+j)%len(staff)]))
+		}
+	}
+	before, err := invariants.Take(t.Context(), s.DB.SQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counting sync.Mutex
+	counts := map[string]int{}
+	var acknowledged []invariants.Acknowledged
+	note := func(what string, got answer) {
+		counting.Lock()
+		defer counting.Unlock()
+		counts[fmt.Sprint(what, " ", got.Status)]++
+		switch {
+		case got.Status == 200 && what == "hand over":
+			acknowledged = append(acknowledged, invariants.Acknowledged{Organization: w.ID, Run: decode[api.Run](got).ID.MustGet(), Succeeded: true})
+		case got.Status != 200 && got.Status != 412:
+			t.Errorf("%s: got %d: %s", what, got.Status, got.Body)
+		}
+	}
+	anyOf := func(random *rand.Rand, ids []uuid.UUID) uuid.UUID { return ids[random.IntN(len(ids))] }
+	deadline := time.Now().Add(crowdedFor)
+	together(8, func(i int) struct{} {
+		random := rand.New(rand.NewPCG(uint64(i), 11))
+		edit := func(what, path string, body object) {
+			read := w.get(w.Admin, path).must(200)
+			note(what, w.as(w.Admin, "PATCH", path, body, header{"If-Match", read.Header.Get("ETag")}))
+		}
+		for time.Now().Before(deadline) && !t.Failed() {
+			someone := staff[random.IntN(len(staff))]
+			switch i {
+			case 0, 1:
+				from := random.IntN(len(staff))
+				to := []member{staff[(from+1)%len(staff)], staff[(from+2)%len(staff)]}
+				note("hand over", w.reassign(handOver(staff[from], given("matters", "round_robin", to...), given("tasks", "least_loaded", to...), given("events", "round_robin", to...))))
+			case 2, 3:
+				edit("task", "/v1/tasks/"+anyOf(random, tasks).String(), object{"matter_id": anyOf(random, matters), "assignee_ids": idsOf(someone)})
+			case 4, 5:
+				edit("event", "/v1/calendar-events/"+anyOf(random, events).String(), object{"matter_id": anyOf(random, matters), "owner_staff_id": someone.ID})
+			case 6:
+				edit("matter", "/v1/matters/"+anyOf(random, matters).String(), object{"responsible_staff_id": someone.ID})
+			case 7:
+				body := object{"visibility": "everyone"}
+				if random.IntN(2) == 0 {
+					body = object{"visibility": "groups", "group_ids": []uuid.UUID{group}}
+				}
+				edit("visibility", "/v1/matters/"+anyOf(random, matters).String(), body)
+			}
+		}
+		return struct{}{}
+	})
+	t.Logf("answers: %v", counts)
+	for _, what := range []string{"hand over", "task", "event", "matter", "visibility"} {
+		if counts[what+" 200"] < 5 {
+			t.Errorf("hardly any %s came through: %v", what, counts)
+		}
+	}
+	if deadlocks := w.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); deadlocks != 0 {
+		t.Errorf("%d transactions were ended in favour of another", deadlocks)
+	}
+	s.invariant(t, invariants.Options{Before: before, Changed: []uuid.UUID{w.ID}, Acknowledged: acknowledged})
+}
