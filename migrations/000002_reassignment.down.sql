@@ -7,4 +7,4 @@ ALTER TABLE runs
     DROP COLUMN return_at,
     DROP COLUMN scheduled_for;
 ALTER TABLE staff DROP COLUMN email_notifications;
-DROP INDEX calendar_events_starts_at_idx, matters_restricted_idx;
+DROP INDEX calendar_events_owner_idx, calendar_events_starts_at_idx, matters_restricted_idx;

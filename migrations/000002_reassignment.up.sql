@@ -38,6 +38,7 @@ CREATE INDEX matter_groups_group_idx ON matter_groups (organization_id, staff_gr
 -- The few matters that not everyone sees: what is hidden from a reader is found from here.
 CREATE INDEX matters_restricted_idx ON matters (organization_id, id) WHERE visibility <> 'everyone';
 CREATE INDEX calendar_events_starts_at_idx ON calendar_events (organization_id, starts_at, id);
+CREATE INDEX calendar_events_owner_idx ON calendar_events (organization_id, owner_staff_id, id); -- the order in which events are listed
 
 ALTER TABLE staff ADD COLUMN email_notifications boolean NOT NULL DEFAULT true; -- turned off by themselves (B7)
 
