@@ -25,6 +25,7 @@ type caseload struct {
 	organizations, staff, people, words, assignments, matters, tasks, taskAssignees []row
 	events, attendees, template, selections, selected, runs, progress, items, audit []row
 	tokens, groups, members, matterGroups, told, notifications, notified            []row
+	jobs                                                                            []row // runs left to a worker, as it reads them
 }
 
 // The places of things among an organization's ids.

@@ -73,6 +73,17 @@ func (c *caseload) load(ctx context.Context, tx *sqlx.Tx) error {
 			return err
 		}
 	}
+	for _, job := range c.jobs {
+		args, err := json.Marshal(job)
+		if err != nil {
+			return fmt.Errorf("encode a job: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO river.river_job (kind, args, queue, priority, max_attempts, state, scheduled_at) VALUES ('run', $1, 'default', 1, 25, 'scheduled', $2)`,
+			string(args), job["not_before"]); err != nil {
+			return fmt.Errorf("leave a run to a worker: %w", err)
+		}
+	}
 	return nil
 }
 

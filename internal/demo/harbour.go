@@ -217,6 +217,11 @@ func (c *caseload) addLeaveCover(number int, requester uuid.UUID, at time.Time) 
 		"request": row{"from_staff_id": c.idOf(0x109), "matters": cover, "events": cover, "run_at": begins, "return_at": ends, "reason": reason},
 	}))
 	c.progress = append(c.progress, c.row(row{"run_id": run, "done": 0, "total": 0}))
+	part := domain.WorkPart{To: []uuid.UUID{c.idOf(0x107)}}
+	c.jobs = append(c.jobs, row{
+		"organization_id": c.id, "run_id": run, "request_id": run.String(), "not_before": begins,
+		"work": domain.WorkWish{From: c.idOf(0x109), Matters: &part, Events: &part},
+	})
 }
 
 // addNotification tells a staff member of a person they were given.
