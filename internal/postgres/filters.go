@@ -19,6 +19,8 @@ type query struct {
 	// id is the column that the list is ordered and continued by. It is taken from the table that narrows the list
 	// most, so that its index gives the order.
 	id string
+	// table is what the list reads from where that is not the plain table.
+	table string
 	// once is set where planning for just these values is worth more than a prepared statement.
 	once bool
 }
@@ -93,6 +95,9 @@ func (q *query) andBool(condition string, wanted *bool) {
 
 // from is the statement from FROM to the end of WHERE.
 func (q *query) from(table string) string {
+	if q.table != "" {
+		table = q.table
+	}
 	return "FROM " + table + " " + strings.Join(q.joins, " ") + " " + q.where()
 }
 
@@ -148,7 +153,11 @@ func (q *query) filterPeople(filter domain.PersonFilter) {
 	q.andAnyOf("p.external_id", filter.ExternalIDs)
 	q.peopleOfStaff(filter.StaffIDs)
 	if filter.SelectionID != nil {
-		q.join("JOIN selection_people chosen ON chosen.organization_id = p.organization_id AND chosen.person_id = p.id AND chosen.selection_id = %s", *filter.SelectionID)
+		// The selection comes first, and each of its people is looked up, whatever the planner takes the selection's size for:
+		// it would walk through everybody to find the one person of a small selection. OFFSET keeps it from doing so.
+		q.table = `selection_people chosen JOIN LATERAL (SELECT p.organization_id, ` + personColumns + ` FROM people p
+			WHERE p.organization_id = chosen.organization_id AND p.id = chosen.person_id OFFSET 0) p ON true`
+		q.and("chosen.organization_id = $1 AND chosen.selection_id = %s", *filter.SelectionID)
 		q.id = "chosen.person_id"
 	}
 	q.andBool("EXISTS (SELECT FROM assignments a WHERE a.organization_id = p.organization_id AND a.person_id = p.id)", filter.HasStaff)
@@ -193,9 +202,6 @@ func (q *query) filterTasks(filter domain.TaskFilter, today domain.Date) {
 	}
 	if len(filter.MatterIDs) > 0 {
 		q.and("t.matter_id = ANY (%s)", ids(filter.MatterIDs))
-	}
-	if filter.SelectionID != nil {
-		q.and("EXISTS (SELECT FROM selection_people chosen WHERE chosen.organization_id = t.organization_id AND chosen.person_id = t.person_id AND chosen.selection_id = %s)", *filter.SelectionID)
 	}
 	if filter.PersonHasStaff != nil {
 		q.and("t.person_id IS NOT NULL")

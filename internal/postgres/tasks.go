@@ -57,6 +57,9 @@ func (tx *Tx) Tasks(ctx context.Context, caller domain.Caller, filter domain.Tas
 	q := newQuery("t", tx.Organization)
 	q.seenTasks(caller)
 	q.filterTasks(filter, today)
+	if err := tx.tasksOfSelection(ctx, q, filter.SelectionID, true); err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
+	}
 	rows, err := tx.listRows(ctx, q, withAssignees("SELECT "+taskColumns+" "+q.widestPage("tasks t", page))+" LIMIT "+q.arg(page.Limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
@@ -82,11 +85,43 @@ func (tx *Tx) CountTasks(ctx context.Context, caller domain.Caller, filter domai
 	q := newQuery("t", tx.Organization)
 	q.seenTasks(caller)
 	q.filterTasks(filter, today)
+	if err := tx.tasksOfSelection(ctx, q, filter.SelectionID, false); err != nil {
+		return 0, fmt.Errorf("count tasks: %w", err)
+	}
 	total, err := tx.count(ctx, q, "tasks t")
 	if err != nil {
 		return 0, fmt.Errorf("count tasks: %w", err)
 	}
 	return total, nil
+}
+
+// fewChosen is up to how many people of a selection their tasks are found from the people.
+const fewChosen = 1000
+
+// tasksOfSelection narrows tasks to those of the people of a selection. The planner cannot know how many those are, and the
+// way that is good for many takes seconds for one: so it is looked first. Of few people, their tasks are read; for a page of
+// the tasks of many, tasks are read in order until the page is full, and for their number the planner may do as it likes.
+func (tx *Tx) tasksOfSelection(ctx context.Context, q *query, selection *uuid.UUID, page bool) error {
+	if selection == nil {
+		return nil
+	}
+	var people []uuid.UUID
+	if err := tx.selectAll(ctx, &people, `SELECT person_id FROM selection_people WHERE organization_id = $1 AND selection_id = $2 LIMIT $3`,
+		tx.Organization.String(), *selection, fewChosen+1); err != nil {
+		return fmt.Errorf("look at the selection: %w", err)
+	}
+	if len(people) <= fewChosen {
+		q.and("t.person_id = ANY (%s::uuid[])", ids(people))
+		q.once = true
+		return nil
+	}
+	const chosen = `EXISTS (SELECT FROM selection_people chosen WHERE chosen.organization_id = t.organization_id AND chosen.person_id = t.person_id AND chosen.selection_id = %s`
+	if page {
+		q.and(chosen+" OFFSET 0)", *selection)
+	} else {
+		q.and(chosen+")", *selection)
+	}
+	return nil
 }
 
 // Task reads one task the caller sees. Of their own organization, 403; of another or on a matter that is hidden from
