@@ -6,6 +6,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"handover/internal/domain"
 )
@@ -50,6 +53,37 @@ func TestVersions(t *testing.T) {
 			"assignees":   domain.Task{Assignees: []domain.StaffRef{{ID: other}}}.Fields(),
 		})
 	})
+	t.Run("every editable field of a matter is in its version", func(t *testing.T) {
+		differ(t, domain.Version(domain.Matter{}.Fields()), map[string]any{
+			"external_id": domain.Matter{ExternalID: &text}.Fields(),
+			"number":      domain.Matter{Number: text}.Fields(),
+			"description": domain.Matter{Description: text}.Fields(),
+			"status":      domain.Matter{Status: domain.MatterOpen}.Fields(),
+			"visibility":  domain.Matter{Visibility: domain.VisiblePrivate}.Fields(),
+			"responsible": domain.Matter{Responsible: domain.StaffRef{ID: other}}.Fields(),
+			"client_id":   domain.Matter{ClientID: &other}.Fields(),
+			"groups":      domain.Matter{GroupIDs: []uuid.UUID{other}}.Fields(),
+		})
+	})
+	t.Run("every editable field of an event is in its version", func(t *testing.T) {
+		differ(t, domain.Version(domain.CalendarEvent{}.Fields()), map[string]any{
+			"external_id": domain.CalendarEvent{ExternalID: &text}.Fields(),
+			"title":       domain.CalendarEvent{Title: text}.Fields(),
+			"starts_at":   domain.CalendarEvent{StartsAt: due.Midnight()}.Fields(),
+			"ends_at":     domain.CalendarEvent{EndsAt: due.Midnight()}.Fields(),
+			"owner":       domain.CalendarEvent{Owner: domain.StaffRef{ID: other}}.Fields(),
+			"matter_id":   domain.CalendarEvent{MatterID: &other}.Fields(),
+			"attendees":   domain.CalendarEvent{Attendees: []domain.StaffRef{{ID: other}}}.Fields(),
+		})
+		elsewhere := due.Midnight().In(time.FixedZone("east", 3600))
+		equal(t, "in any zone", domain.Version(domain.CalendarEvent{StartsAt: elsewhere}.Fields()), domain.Version(domain.CalendarEvent{StartsAt: due.Midnight()}.Fields()))
+	})
+	t.Run("every editable field of a staff group is in its version", func(t *testing.T) {
+		differ(t, domain.Version(domain.StaffGroup{}.Fields()), map[string]any{
+			"name":    domain.StaffGroup{Name: text}.Fields(),
+			"members": domain.StaffGroup{MemberIDs: []uuid.UUID{other}}.Fields(),
+		})
+	})
 	t.Run("counts, clocks and the names of others are in no version", func(t *testing.T) {
 		equal(t, "counts", domain.Version(domain.Person{ActiveTaskCount: 3}.Fields()), domain.Version(domain.Person{}.Fields()))
 		renamed := []domain.StaffRef{{ID: other, Name: "Other", Status: domain.StaffDeactivated}}
@@ -57,6 +91,8 @@ func TestVersions(t *testing.T) {
 	})
 	t.Run("an empty list is one thing, however it was read", func(t *testing.T) {
 		equal(t, "permissions", domain.Version(domain.Staff{Permissions: []domain.Permission{}}.Fields()), domain.Version(domain.Staff{}.Fields()))
+		equal(t, "groups", domain.Version(domain.Matter{GroupIDs: []uuid.UUID{}}.Fields()), domain.Version(domain.Matter{}.Fields()))
+		equal(t, "members", domain.Version(domain.StaffGroup{MemberIDs: []uuid.UUID{}}.Fields()), domain.Version(domain.StaffGroup{}.Fields()))
 		equal(t, "staff", domain.Version(domain.Person{Staff: []domain.StaffRef{}}.Fields()), domain.Version(domain.Person{}.Fields()))
 		encoded, err := json.Marshal(domain.Staff{}.Fields())
 		equal(t, "written as a list", strings.Contains(string(encoded), `"permissions":[]`), true)
