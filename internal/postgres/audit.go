@@ -65,7 +65,7 @@ const auditedMatter = `CASE e.subject_kind
 
 func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *query {
 	q := newQuery("e", tx.Organization)
-	q.and(notHidden("e", auditedMatter, q.arg(caller.StaffID)))
+	q.and("NOT " + hidden("e", auditedMatter, q.arg(caller.StaffID))) // looks the matter up once, where notHidden would twice
 	q.andAnyOf("e.subject_kind", filter.SubjectKinds)
 	q.andAnyOf("e.action", filter.Actions)
 	if len(filter.StaffIDs) > 0 {

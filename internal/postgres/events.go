@@ -72,7 +72,7 @@ func (q *query) filterEvents(filter domain.CalendarEventFilter) {
 // CalendarEvents lists a page of the events the caller sees, by id, with one more than the page holds where there are more.
 func (tx *Tx) CalendarEvents(ctx context.Context, caller domain.Caller, filter domain.CalendarEventFilter, page domain.Page) ([]domain.CalendarEvent, error) {
 	q := newQuery("e", tx.Organization)
-	q.seenEvents(caller)
+	q.listedEvents(caller, filter)
 	q.filterEvents(filter)
 	var rows []eventRow
 	if err := tx.list(ctx, &rows, q, withEventDetails("SELECT "+eventColumns+" "+q.widestPage("calendar_events e", page))+" LIMIT "+q.arg(page.Limit+1)); err != nil {
@@ -88,7 +88,7 @@ func (tx *Tx) CalendarEvents(ctx context.Context, caller domain.Caller, filter d
 // CountCalendarEvents counts the events the caller sees and the filter matches.
 func (tx *Tx) CountCalendarEvents(ctx context.Context, caller domain.Caller, filter domain.CalendarEventFilter) (int, error) {
 	q := newQuery("e", tx.Organization)
-	q.seenEvents(caller)
+	q.listedEvents(caller, filter)
 	q.filterEvents(filter)
 	total, err := tx.count(ctx, q, "calendar_events e")
 	if err != nil {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"github.com/google/uuid"
 	"github.com/lib/pq"
 
 	"handover/internal/domain"
@@ -21,15 +22,21 @@ func seenMatter(matter, staff string) string {
 }
 
 // notHidden is what keeps a row (an alias) from being hidden by the matter it belongs to, if it belongs to one: the
-// staff member (a placeholder) sees that matter. It looks among the few matters that are not everyone's, one probe of
-// a small index for each row that has a matter.
+// staff member (a placeholder) sees that matter.
+func notHidden(row, matterID, staff string) string {
+	return `(` + matterID + ` IS NULL OR NOT ` + hidden(row, matterID, staff) + `)`
+}
+
+// hidden is what makes a row (an alias) hidden from a staff member (a placeholder): it belongs to a matter that they do not
+// see. It looks among the few matters that are not everyone's, one probe of a small index for each row that has a
+// matter.
 //
 // The matter's id may be a column or a CASE. Under row-level security a call such as coalesce, which could tell of what it
 // is given, would not be looked up in an index.
-func notHidden(row, matterID, staff string) string {
-	return `(` + matterID + ` IS NULL OR NOT EXISTS (
+func hidden(row, matterID, staff string) string {
+	return `EXISTS (
 		SELECT FROM matters hidden WHERE hidden.organization_id = ` + row + `.organization_id AND hidden.id = ` + matterID + `
-			AND hidden.visibility <> 'everyone' AND NOT ` + seenMatter("hidden", staff) + ` OFFSET 0))`
+			AND hidden.visibility <> 'everyone' AND NOT ` + seenMatter("hidden", staff) + ` OFFSET 0)`
 }
 
 // ofPrivateMatter is what makes a row (an alias) belong to a private matter, whoever may see it.
@@ -73,17 +80,31 @@ func (q *query) unhiddenEvents(caller domain.Caller) {
 }
 
 // seenEvents narrows calendar events (alias e) to those the caller sees: B5 first, then all of them by the tasks
-// permission, and everybody those that they own or attend, or that belong to a matter of theirs. These are found from
-// the caller's side: they are few among the organization's.
+// permission, and everybody those that they own or attend, or that belong to a matter of theirs.
 func (q *query) seenEvents(caller domain.Caller) {
 	me := q.arg(caller.StaffID)
 	q.and(notHidden("e", "e.matter_id", me))
 	if caller.SeesAllTasks() {
 		return
 	}
-	q.and(`e.id IN (
+	q.and(`(e.owner_staff_id = ` + me + `
+		OR EXISTS (SELECT FROM calendar_event_attendees seat WHERE seat.organization_id = e.organization_id AND seat.calendar_event_id = e.id AND seat.staff_id = ` + me + `)
+		OR EXISTS (SELECT FROM matters m WHERE m.organization_id = e.organization_id AND m.id = e.matter_id AND m.responsible_staff_id = ` + me + `))`)
+}
+
+// listedEvents is seenEvents for lists: what is the caller's is gathered from the caller's side, as it is little among the
+// organization's. On their own calendar, and among what they attend, everything is.
+func (q *query) listedEvents(caller domain.Caller, filter domain.CalendarEventFilter) {
+	me := q.arg(caller.StaffID)
+	q.and(notHidden("e", "e.matter_id", me))
+	if caller.SeesAllTasks() || justOne(filter.OwnerIDs, caller.StaffID) || justOne(filter.AttendeeIDs, caller.StaffID) {
+		return
+	}
+	q.and(`e.id = ANY (ARRAY(
 		SELECT own.id FROM calendar_events own WHERE own.organization_id = $1 AND own.owner_staff_id = ` + me + `
 		UNION ALL SELECT seat.calendar_event_id FROM calendar_event_attendees seat WHERE seat.organization_id = $1 AND seat.staff_id = ` + me + `
 		UNION ALL SELECT own.id FROM matters m JOIN calendar_events own ON own.organization_id = m.organization_id AND own.matter_id = m.id
-			WHERE m.organization_id = $1 AND m.responsible_staff_id = ` + me + `)`)
+			WHERE m.organization_id = $1 AND m.responsible_staff_id = ` + me + `))`)
 }
+
+func justOne(ids []uuid.UUID, id uuid.UUID) bool { return len(ids) == 1 && ids[0] == id }
