@@ -156,7 +156,8 @@ func TestWorkload(t *testing.T) {
 
 func TestRunStatuses(t *testing.T) {
 	for status, finished := range map[domain.RunStatus]bool{
-		domain.RunPreview: true, domain.RunQueued: false, domain.RunRunning: false, domain.RunSucceeded: true, domain.RunFailed: true,
+		domain.RunPreview: true, domain.RunScheduled: false, domain.RunQueued: false, domain.RunRunning: false, domain.RunSucceeded: true,
+		domain.RunFailed: true, domain.RunCancelled: true,
 	} {
 		equal(t, string(status)+" is finished", status.Finished(), finished)
 	}
