@@ -68,7 +68,9 @@ func newCaseload(t testing.TB, db *sqlx.DB, many, few int) *caseload {
 // forgotten, so that a late round costs what an early one does.
 func (c *caseload) snapshot(t testing.TB) {
 	t.Helper()
-	if _, err := c.db.ExecContext(t.Context(), `TRUNCATE runs, run_items, run_progress, audit_events, idempotency_keys; DELETE FROM river.river_job WHERE kind = 'run'`); err != nil {
+	if _, err := c.db.ExecContext(t.Context(), `
+		TRUNCATE runs, run_items, run_progress, audit_events, idempotency_keys, notifications, notification_items, notification_counters;
+		DELETE FROM river.river_job WHERE kind IN ('run', 'mail')`); err != nil {
 		t.Fatal(err)
 	}
 	c.acknowledge = nil
