@@ -3879,7 +3879,7 @@ type ClientInterface interface {
 
 	// CreateCalendarEventWithBody Create a calendar event
 	//
-	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -3892,7 +3892,7 @@ type ClientInterface interface {
 
 	// CreateCalendarEvent Create a calendar event
 	//
-	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -3944,8 +3944,8 @@ type ClientInterface interface {
 
 	// UpdateCalendarEventWithBody Change a calendar event
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-	// comes to the event must be active; who is there already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+	// comes to an event that is not over must be active; who is there already may stay.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -3959,8 +3959,8 @@ type ClientInterface interface {
 
 	// UpdateCalendarEvent Change a calendar event
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-	// comes to the event must be active; who is there already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+	// comes to an event that is not over must be active; who is there already may stay.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -4127,8 +4127,9 @@ type ClientInterface interface {
 
 	// UpdateMatterWithBody Change a matter
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-	// responsible must be active; who is already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+	// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+	// already may stay. Whoever is responsible may hand the matter over so.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 	// `permission_denied` (403).
@@ -4143,8 +4144,9 @@ type ClientInterface interface {
 
 	// UpdateMatter Change a matter
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-	// responsible must be active; who is already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+	// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+	// already may stay. Whoever is responsible may hand the matter over so.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 	// `permission_denied` (403).
@@ -5281,7 +5283,7 @@ func (c *Client) ListCalendarEvents(ctx context.Context, params *ListCalendarEve
 
 // CreateCalendarEventWithBody Create a calendar event
 //
-// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -5304,7 +5306,7 @@ func (c *Client) CreateCalendarEventWithBody(ctx context.Context, params *Create
 
 // CreateCalendarEvent Create a calendar event
 //
-// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -5396,8 +5398,8 @@ func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarE
 
 // UpdateCalendarEventWithBody Change a calendar event
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-// comes to the event must be active; who is there already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+// comes to an event that is not over must be active; who is there already may stay.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -5421,8 +5423,8 @@ func (c *Client) UpdateCalendarEventWithBody(ctx context.Context, calendarEventI
 
 // UpdateCalendarEvent Change a calendar event
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-// comes to the event must be active; who is there already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+// comes to an event that is not over must be active; who is there already may stay.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -5709,8 +5711,9 @@ func (c *Client) GetMatter(ctx context.Context, matterID MatterID, reqEditors ..
 
 // UpdateMatterWithBody Change a matter
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-// responsible must be active; who is already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+// already may stay. Whoever is responsible may hand the matter over so.
 //
 // Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 // `permission_denied` (403).
@@ -5735,8 +5738,9 @@ func (c *Client) UpdateMatterWithBody(ctx context.Context, matterID MatterID, pa
 
 // UpdateMatter Change a matter
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-// responsible must be active; who is already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+// already may stay. Whoever is responsible may hand the matter over so.
 //
 // Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 // `permission_denied` (403).
@@ -11439,7 +11443,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateCalendarEventWithBodyWithResponse Create a calendar event
 	//
-	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -11452,7 +11456,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateCalendarEventWithResponse Create a calendar event
 	//
-	// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+	// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -11506,8 +11510,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateCalendarEventWithBodyWithResponse Change a calendar event
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-	// comes to the event must be active; who is there already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+	// comes to an event that is not over must be active; who is there already may stay.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -11521,8 +11525,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateCalendarEventWithResponse Change a calendar event
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-	// comes to the event must be active; who is there already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+	// comes to an event that is not over must be active; who is there already may stay.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -11695,8 +11699,9 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMatterWithBodyWithResponse Change a matter
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-	// responsible must be active; who is already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+	// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+	// already may stay. Whoever is responsible may hand the matter over so.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 	// `permission_denied` (403).
@@ -11711,8 +11716,9 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMatterWithResponse Change a matter
 	//
-	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-	// responsible must be active; who is already may stay.
+	// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+	// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+	// already may stay. Whoever is responsible may hand the matter over so.
 	//
 	// Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 	// `permission_denied` (403).
@@ -15473,7 +15479,7 @@ func (c *ClientWithResponses) ListCalendarEventsWithResponse(ctx context.Context
 
 // CreateCalendarEventWithBodyWithResponse Create a calendar event
 //
-// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -15492,7 +15498,7 @@ func (c *ClientWithResponses) CreateCalendarEventWithBodyWithResponse(ctx contex
 
 // CreateCalendarEventWithResponse Create a calendar event
 //
-// Adds an event to the calendar of its owner, who must be active, as must those who attend an event to come.
+// Adds an event to the calendar of its owner. Unless it is over, owner and attendees must be active.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `external_id_taken` (409), `matter_not_found`,
@@ -15570,8 +15576,8 @@ func (c *ClientWithResponses) GetCalendarEventWithResponse(ctx context.Context, 
 
 // UpdateCalendarEventWithBodyWithResponse Change a calendar event
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-// comes to the event must be active; who is there already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+// comes to an event that is not over must be active; who is there already may stay.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -15591,8 +15597,8 @@ func (c *ClientWithResponses) UpdateCalendarEventWithBodyWithResponse(ctx contex
 
 // UpdateCalendarEventWithResponse Change a calendar event
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Who
-// comes to the event must be active; who is there already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `attendee_staff_ids` is the whole new list. Whoever
+// comes to an event that is not over must be active; who is there already may stay.
 //
 // Scope `assignments`. Permission `tasks`, or being the owner; others of the organization get `permission_denied` (403).
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `external_id_taken` (409),
@@ -15837,8 +15843,9 @@ func (c *ClientWithResponses) GetMatterWithResponse(ctx context.Context, matterI
 
 // UpdateMatterWithBodyWithResponse Change a matter
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-// responsible must be active; who is already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+// already may stay. Whoever is responsible may hand the matter over so.
 //
 // Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 // `permission_denied` (403).
@@ -15859,8 +15866,9 @@ func (c *ClientWithResponses) UpdateMatterWithBodyWithResponse(ctx context.Conte
 
 // UpdateMatterWithResponse Change a matter
 //
-// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list. Who becomes
-// responsible must be active; who is already may stay.
+// Changes the fields that are sent; null clears the ones that may be empty. `group_ids` is the whole new list; a matter that
+// is no longer for groups loses those it had. Who becomes responsible for an open or pending matter must be active; who is
+// already may stay. Whoever is responsible may hand the matter over so.
 //
 // Scope `assignments`. Permission `tasks`, or being the one who is responsible; others who see the matter get
 // `permission_denied` (403).
