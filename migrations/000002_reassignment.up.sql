@@ -85,17 +85,20 @@ CREATE TABLE notifications (
     share_tasks       integer[]   NOT NULL DEFAULT '{}',
     share_matters     integer[]   NOT NULL DEFAULT '{}',
     share_events      integer[]   NOT NULL DEFAULT '{}',
-    email_status      text        NOT NULL, -- 'none': none is to be sent; 'handing_over': it may have arrived, and is not sent again
+    -- 'none': none is to be sent. 'offered': all but its end is with the mail server. 'handing_over': it may have arrived, and is
+    -- not sent again.
+    email_status      text        NOT NULL,
     email_at          timestamptz,          -- when the status came about
+    email_offered_at  timestamptz,          -- likewise, by the clock of the database
     email_taken_until timestamptz,          -- a worker is at it, and says so again before then
     CONSTRAINT notifications_pkey PRIMARY KEY (organization_id, id),
     CONSTRAINT notifications_staff_fkey FOREIGN KEY (organization_id, staff_id) REFERENCES staff (organization_id, id),
     CONSTRAINT notifications_number_key UNIQUE (organization_id, staff_id, number),
     CONSTRAINT notifications_kind_known CHECK (kind IN ('work_received', 'work_handed_over', 'run_failed')),
-    CONSTRAINT notifications_email_status_known CHECK (email_status IN ('none', 'pending', 'handing_over', 'sent', 'failed'))
+    CONSTRAINT notifications_email_status_known CHECK (email_status IN ('none', 'pending', 'offered', 'handing_over', 'sent', 'failed'))
 );
 CREATE INDEX notifications_unread_idx ON notifications (organization_id, staff_id, number) WHERE read_at IS NULL;
-CREATE INDEX notifications_pending_email_idx ON notifications (created_at) WHERE email_status = 'pending';
+CREATE INDEX notifications_pending_email_idx ON notifications (created_at) WHERE email_status IN ('pending', 'offered');
 CREATE UNIQUE INDEX notifications_run_receiver_key ON notifications (organization_id, run_id, staff_id, kind) WHERE run_id IS NOT NULL;
 
 -- The items of a notification that are due next, at most 20. What they are called, and whether the receiver may see them, is
@@ -144,7 +147,8 @@ CREATE FUNCTION pending_mails(before timestamptz)
     RETURNS TABLE (organization_id uuid, notification_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
     AS $$
-        SELECT n.organization_id, n.id FROM notifications n WHERE n.email_status = 'pending' AND n.created_at < before ORDER BY n.created_at LIMIT 10000
+        SELECT n.organization_id, n.id FROM notifications n
+        WHERE n.email_status IN ('pending', 'offered') AND n.created_at < before ORDER BY n.created_at LIMIT 10000
     $$;
 REVOKE ALL ON FUNCTION notification_numbers(uuid[], uuid[]), pending_mails(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION notification_numbers(uuid[], uuid[]), pending_mails(timestamptz) TO handover_service;

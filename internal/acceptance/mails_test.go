@@ -380,6 +380,47 @@ func TestMailServerInTrouble(t *testing.T) {
 		}
 	})
 
+	t.Run("B7 what a worker left behind that was killed is sent, unless it may have arrived", func(t *testing.T) {
+		t.Parallel()
+		server := testmail.Start(t, testmail.Config{})
+		s := start(t, withoutWorker)
+		w := s.organization(t)
+		tests := []struct {
+			left, becomes string
+			mails         int
+		}{
+			{`email_status = 'pending', email_taken_until = clock_timestamp() - interval '1 second'`, "sent", 1},
+			{`email_status = 'pending', email_taken_until = clock_timestamp() + interval '2 seconds'`, "sent", 1},
+			{`email_status = 'offered', email_offered_at = clock_timestamp()`, "sent", 1},
+			{`email_status = 'offered', email_offered_at = pg_postmaster_start_time() - interval '1 second'`, "handing_over", 0},
+			{`email_status = 'handing_over', email_offered_at = clock_timestamp()`, "handing_over", 0},
+			{`email_status = 'handing_over', email_taken_until = clock_timestamp() + interval '2 seconds'`, "handing_over", 0},
+			{`email_status = 'sent'`, "sent", 0},
+			{`email_status = 'failed'`, "failed", 0},
+			{`email_status = 'none'`, "none", 0},
+		}
+		members, ids := make([]member, len(tests)), make([]uuid.UUID, len(tests))
+		for i := range tests {
+			members[i] = w.member("member")
+		}
+		run := decode[api.Run](w.manage(w.Admin, people(w.person("client")), change("assign", object{"staff_ids": idsOf(members...)})).must(200))
+		for i, test := range tests {
+			ids[i] = w.toldOnce(members[i], run).ID
+			w.exec(`UPDATE notifications SET `+test.left+` WHERE organization_id = $1 AND id = $2`, w.ID, ids[i])
+		}
+		background, err := worker.Start(t.Context(), s.DB.SQL.DB, s.app, mailerTo(t, server), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = background.Stop(t.Context()) }) // at the end of the test
+		w.settled()
+		for i, test := range tests {
+			if status, got := w.statusOf(ids[i]), mailsTo(t, server, members[i]); status != test.becomes || len(got) != test.mails {
+				t.Errorf("%s: got %s and %d mails, want %s and %d", test.left, status, len(got), test.becomes, test.mails)
+			}
+		}
+	})
+
 	t.Run("B7 a mail whose job was lost gets another", func(t *testing.T) {
 		t.Parallel()
 		server := testmail.Start(t, testmail.Config{})

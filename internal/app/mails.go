@@ -56,8 +56,9 @@ const (
 	// The pause between attempts grows with the age of the mail.
 	shortestMailPause = time.Second
 	longestMailPause  = 5 * time.Minute
-	// settling is how long what became of a mail may take to write when the worker is ending.
-	settling = 5 * time.Second
+	// settling is how long it is tried to write what became of a mail, for a database that is being started anew.
+	settling         = time.Minute
+	settlingAtTheEnd = 5 * time.Second // of the worker
 )
 
 // SendMail sends the mail of one notification, unless that is done with. A mail that may have arrived is never sent
@@ -72,13 +73,11 @@ func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again t
 	var handing atomic.Bool
 	sendErr := a.whileTaken(ctx, organization, job.Notification, func(ctx context.Context) error {
 		return mailer.Send(ctx, *mail, func(ctx context.Context) error {
-			err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error { return tx.MarkMailHandingOver(ctx, job.Notification, a.instant()) })
+			err := a.handingOver(ctx, organization, job.Notification)
 			handing.Store(err == nil)
 			return err
 		})
 	})
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
-	defer cancel()
 	outcome := postgres.MailAgain
 	switch {
 	case sendErr == nil:
@@ -93,13 +92,41 @@ func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again t
 		again = mailPause(a.now().Sub(mail.Notification.CreatedAt))
 		a.log.WarnContext(ctx, "a mail could not be sent and will be tried again", "notification_id", job.Notification, "after", again, "error", sendErr)
 	}
-	err = a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
-		return tx.SettleMail(ctx, job.Notification, outcome, handing.Load(), a.instant())
-	})
-	if err != nil {
-		return 0, fmt.Errorf("write what became of a mail: %w", err)
+	return again, a.settleMail(ctx, organization, job.Notification, outcome, handing.Load())
+}
+
+// handingOver records, in two steps, that a mail may have arrived from now on (see MarkMailHandingOver).
+func (a *App) handingOver(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID) error {
+	for _, mark := range []func(*postgres.Tx, context.Context, uuid.UUID, time.Time) error{(*postgres.Tx).MarkMailOffered, (*postgres.Tx).MarkMailHandingOver} {
+		if err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error { return mark(tx, ctx, notification, a.instant()) }); err != nil {
+			return err
+		}
 	}
-	return again, nil
+	return nil
+}
+
+// settleMail writes what became of a mail. Only this process knows it: it tries for some time, also while the worker is
+// ending.
+func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID, outcome postgres.MailOutcome, handing bool) error {
+	patience := settling
+	if ctx.Err() != nil {
+		patience = settlingAtTheEnd
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	for {
+		err := a.store.InTx(within, organization, postgres.Working, func(tx *postgres.Tx) error {
+			return tx.SettleMail(within, notification, outcome, handing, a.instant())
+		})
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-within.Done():
+			return fmt.Errorf("write what became of a mail: %w", err)
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // mailPause is a quarter of the age of a mail: a short trouble passes quickly, and a long one is not stirred up.
@@ -113,17 +140,19 @@ func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, 
 	err = a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
 		mail, again = nil, 0
 		state, err := tx.TakeMail(ctx, notification, mailLease)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case state == postgres.MailTaken:
+		}
+		switch state {
+		case postgres.MailTaken:
 			again = mailAgainAfter
 			return nil
-		case state == postgres.MailUnsettled:
+		case postgres.MailUnsettled:
 			a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", "notification_id", notification)
+			return tx.SettleMail(ctx, notification, postgres.MailUncertain, false, a.instant())
+		case postgres.MailDone:
 			return nil
-		case state == postgres.MailDone:
-			return nil
+		case postgres.MailToSend:
 		}
 		read, err := a.readMail(ctx, tx, notification)
 		if err != nil {

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,13 +39,18 @@ type caseload struct {
 
 func newCaseload(t testing.TB, db *sqlx.DB, many, few int) *caseload {
 	t.Helper()
+	return newCaseloadOf(t, db, seed.Size{People: many, Staff: 8, Matters: 60}, seed.Size{People: few, Staff: 8, Matters: 60})
+}
+
+func newCaseloadOf(t testing.TB, db *sqlx.DB, large, small seed.Size) *caseload {
+	t.Helper()
 	c := &caseload{db: db, selection: uuid.Must(uuid.NewV7())}
 	var untouched *seed.Organization
 	for _, organization := range []struct {
 		filled **seed.Organization
-		people int
-	}{{&c.large, many}, {&c.small, few}, {&untouched, few}} {
-		filled, err := seed.New(t.Context(), db, seed.Size{People: organization.people, Staff: 8, Matters: 60})
+		size   seed.Size
+	}{{&c.large, large}, {&c.small, small}, {&untouched, small}} {
+		filled, err := seed.New(t.Context(), db, organization.size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,6 +141,7 @@ func eventually(t testing.TB, patience time.Duration, what string, check func() 
 // request asks a service for a change.
 type request struct {
 	token string
+	path  string // empty: /v1/manage-assignments
 	key   string
 	async bool
 	body  any
@@ -184,7 +191,7 @@ func (p *process) send(ctx context.Context, r request) (got answer) {
 	if err != nil {
 		return answer{text: err.Error()}
 	}
-	sent, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/v1/manage-assignments", bytes.NewReader(body))
+	sent, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+cmp.Or(r.path, "/v1/manage-assignments"), bytes.NewReader(body))
 	if err != nil {
 		return answer{text: err.Error()}
 	}

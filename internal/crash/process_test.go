@@ -23,6 +23,7 @@ import (
 
 	"handover/internal/app"
 	"handover/internal/httpapi"
+	"handover/internal/mail"
 	"handover/internal/postgres"
 	"handover/internal/testdb"
 	"handover/internal/worker"
@@ -31,6 +32,7 @@ import (
 const (
 	// serveVariable makes the test binary the service, on the database named.
 	serveVariable  = "HANDOVER_CRASH_SERVE"
+	smtpVariable   = "HANDOVER_CRASH_SMTP" // the mail server that it is to use, if any
 	roundsVariable = "HANDOVER_CRASH_ROUNDS"
 	seedVariable   = "HANDOVER_CRASH_SEED"
 
@@ -65,7 +67,13 @@ func serve(databaseURL string) error {
 		return err
 	}
 	application := app.New(postgres.NewStore(db, true), queue, time.Now, log)
-	if _, err := worker.Start(context.Background(), db.DB, application, nil, log); err != nil {
+	var mailer app.Mailer
+	if server := os.Getenv(smtpVariable); server != "" {
+		if mailer, err = mail.New(mail.Options{SMTPURL: server, From: "handover@firm.example", Link: "https://handover.example/n/{id}"}); err != nil {
+			return err
+		}
+	}
+	if _, err := worker.Start(context.Background(), db.DB, application, mailer, log); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
@@ -84,10 +92,10 @@ type process struct {
 }
 
 // start starts a service. It is killed with the test, at the latest.
-func start(t testing.TB, databaseURL string) *process {
+func start(t testing.TB, databaseURL string, environment ...string) *process {
 	t.Helper()
 	command := exec.Command(os.Args[0]) //nolint:noctx // the test kills it
-	command.Env = append(os.Environ(), serveVariable+"="+databaseURL)
+	command.Env = append(append(os.Environ(), serveVariable+"="+databaseURL), environment...)
 	command.Stderr = lines{t}
 	stdin, err := command.StdinPipe()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"handover/internal/domain"
 )
@@ -36,14 +37,17 @@ const (
 )
 
 // TakeMail takes a mail that is to be sent for a worker, for as long as the lease or until KeepMail. The clock is the
-// database's, which all workers share.
+// database's, which all workers share. One that was offered, and not handed over, has certainly not been ended, and is
+// sent again; unless the database has come up anew since, which may have cost it the last that it was told.
 func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.Duration) (MailState, error) {
 	var found struct {
-		Status string `db:"email_status"`
-		Taken  bool   `db:"taken"`
+		Status    string `db:"email_status"`
+		Taken     bool   `db:"taken"`
+		Forgotten bool   `db:"forgotten"`
 	}
 	err := tx.get(ctx, &found, `
-		SELECT n.email_status, coalesce(n.email_taken_until > clock_timestamp(), false) AS taken
+		SELECT n.email_status, coalesce(n.email_taken_until > clock_timestamp(), false) AS taken,
+		       coalesce(n.email_offered_at < pg_postmaster_start_time(), false) AS forgotten
 		FROM notifications n WHERE n.organization_id = $1 AND n.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), notification)
 	if errors.Is(err, sql.ErrNoRows) {
 		return MailDone, nil
@@ -51,13 +55,20 @@ func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.D
 	if err != nil {
 		return MailDone, fmt.Errorf("take mail: %w", err)
 	}
-	switch {
-	case found.Status != emailPending && found.Status != emailHandingOver:
+	switch found.Status {
+	case emailPending, emailOffered, emailHandingOver:
+	default:
 		return MailDone, nil
+	}
+	switch {
 	case found.Taken:
 		return MailTaken, nil
-	case found.Status == emailHandingOver:
+	case found.Status == emailHandingOver, found.Status == emailOffered && found.Forgotten:
 		return MailUnsettled, nil
+	}
+	if err := tx.exec(ctx, `UPDATE notifications SET email_status = 'pending' WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
+		tx.Organization.String(), notification); err != nil {
+		return MailDone, fmt.Errorf("take mail: %w", err)
 	}
 	return MailToSend, tx.KeepMail(ctx, notification, lease)
 }
@@ -72,21 +83,36 @@ func (tx *Tx) KeepMail(ctx context.Context, notification uuid.UUID, lease time.D
 	return nil
 }
 
-// MarkMailHandingOver records that a mail may have arrived from now on. It fails where that is so already: of two workers
-// at the same mail one goes on.
-func (tx *Tx) MarkMailHandingOver(ctx context.Context, notification uuid.UUID, now time.Time) error {
+// MarkMailOffered records that a mail is about to be handed over. It fails where another worker has come further.
+func (tx *Tx) MarkMailOffered(ctx context.Context, notification uuid.UUID, now time.Time) error {
 	hit, err := tx.execCounting(ctx, `
-		UPDATE notifications SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`,
+		UPDATE notifications SET email_status = 'offered', email_at = $3, email_offered_at = clock_timestamp()
+		WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`, tx.Organization.String(), notification, now)
+	return expect("record that a mail is offered", hit, err, 1)
+}
+
+// MarkMailHandingOver records that an offered mail may have arrived from now on. It fails where that is so already: of two
+// workers at the same mail one goes on.
+//
+// Its commit does not wait for the disk, so that there is next to no time between it and the end of the mail, in which a
+// worker that is killed has sent nothing and is taken for one that may have. Should the database lose it, it still has that
+// the mail was offered, and knows that it came up anew since.
+func (tx *Tx) MarkMailHandingOver(ctx context.Context, notification uuid.UUID, now time.Time) error {
+	if err := tx.exec(ctx, `SELECT set_config('synchronous_commit', 'off', true)`); err != nil {
+		return fmt.Errorf("record that a mail is being handed over: %w", err)
+	}
+	hit, err := tx.execCounting(ctx, `
+		UPDATE notifications SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
 		tx.Organization.String(), notification, now)
 	return expect("record that a mail is being handed over", hit, err, 1)
 }
 
 // SettleMail writes what became of a mail and lets go of it. handing tells that this worker had recorded that it was
-// handing the mail over; one that had not touches nothing but a mail that is pending.
+// handing the mail over; one that had not leaves a mail alone that another is handing over.
 func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome MailOutcome, handing bool, now time.Time) error {
-	from, to := emailPending, ""
+	from, to := []string{emailPending, emailOffered}, ""
 	if handing {
-		from = emailHandingOver
+		from = []string{emailHandingOver}
 	}
 	switch outcome {
 	case MailSent:
@@ -94,7 +120,7 @@ func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome Ma
 	case MailFailed:
 		to = emailFailed
 	case MailUncertain:
-		to = from
+		to = emailHandingOver
 	case MailAgain:
 		to = emailPending
 	case MailUnwanted:
@@ -102,8 +128,8 @@ func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome Ma
 	}
 	if err := tx.exec(ctx, `
 		UPDATE notifications SET email_status = $4, email_taken_until = NULL, email_at = CASE WHEN email_status = $4 THEN email_at ELSE $5 END
-		WHERE organization_id = $1 AND id = $2 AND email_status = $3`,
-		tx.Organization.String(), notification, from, to, now); err != nil {
+		WHERE organization_id = $1 AND id = $2 AND email_status = ANY ($3)`,
+		tx.Organization.String(), notification, pq.Array(from), to, now); err != nil {
 		return fmt.Errorf("settle mail: %w", err)
 	}
 	return nil

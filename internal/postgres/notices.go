@@ -15,6 +15,7 @@ import (
 const (
 	emailPending     = "pending"
 	emailNone        = "none"         // none is to be sent
+	emailOffered     = "offered"      // all but its end is with the mail server
 	emailHandingOver = "handing_over" // it may have arrived: it is not sent again
 	emailSent        = "sent"
 	emailFailed      = "failed"
