@@ -83,8 +83,8 @@ func (c Caller) SeenKinds() []PersonKind {
 // SeesEveryone tells whether the caller sees every person of the organization.
 func (c Caller) SeesEveryone() bool { return len(c.SeenKinds()) == 2 }
 
-// SeesAllTasks tells whether the caller sees the tasks of people and matters they do not see; private work stays
-// private all the same (B5).
+// SeesAllTasks tells whether the caller sees all tasks and events, whosever they are; what a matter hides from them stays
+// hidden all the same (B5).
 func (c Caller) SeesAllTasks() bool {
 	return c.Has(PermissionTasks)
 }
