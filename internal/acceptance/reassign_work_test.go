@@ -1,11 +1,15 @@
 package acceptance
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/xuri/excelize/v2"
 
 	"handover/api"
 )
@@ -434,5 +438,73 @@ func TestReassigningAgain(t *testing.T) {
 		w.reassigned(handOver(lea, allTo(ann)))
 		w.as(w.Admin, "POST", path, nil).must(200)
 		w.reassigned(handOver(ann, allTo(w.Admin)))
+	})
+}
+
+func TestReportsOfReassignedWork(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker, at(evening))
+
+	s.rule(t, "B8 every item moved or left alone is in each report, whatever it is called, and the summary sheet has the totals", func(t *testing.T, w *world) {
+		lea, ann := w.member("member"), w.member("member")
+		for i, name := range awkward {
+			matter := w.matterWith([]string{"open", "closed", "pending"}[i%3], "everyone", lea)
+			w.exec(`UPDATE matters SET number = $3, description = $4, external_id = $5 WHERE organization_id = $1 AND id = $2`, w.ID, matter, name+matter.String(), name, "="+matter.String())
+			task, event := w.workOn(matter, lea), w.eventOn(matter, evening.Add(time.Hour), lea, ann)
+			w.exec(`UPDATE tasks SET title = $3 WHERE organization_id = $1 AND id = $2`, w.ID, task, name)
+			w.exec(`UPDATE calendar_events SET title = $3, external_id = $4 WHERE organization_id = $1 AND id = $2`, w.ID, event, name, "@"+event.String())
+			if i%2 == 0 {
+				w.due(task, "2020-01-01")
+			}
+		}
+		w.eventAt(uuid.NullUUID{}, evening.Add(time.Hour), ann, lea)
+		w.workOn(w.matter("private", lea), lea)
+		reason := `=HYPERLINK("http://example.org","Why")`
+		run := w.reassigned(handOver(lea, allTo(ann), object{"reason": reason}))
+		w.sameReports(t, run)
+		w.summed(t, w.Admin, run)
+		undo := w.undone(run)
+		w.sameReports(t, undo)
+
+		file, err := excelize.OpenReader(bytes.NewReader(w.get(w.Admin, linksOf(t, run).ReportXLSX).must(200).Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if sheets := file.GetSheetList(); !slices.Equal(sheets, []string{"Summary", "Items"}) {
+			t.Errorf("got sheets %v", sheets)
+		}
+		panes, err := file.GetPanes("Items")
+		if err != nil || !panes.Freeze || panes.YSplit != 1 {
+			t.Errorf("the header is not frozen: %+v, %v", panes, err)
+		}
+		names := file.GetDefinedName()
+		if !slices.ContainsFunc(names, func(name excelize.DefinedName) bool {
+			return strings.Contains(name.Name, "FilterDatabase") && name.Scope == "Items"
+		}) {
+			t.Errorf("the items have no filters: %+v", names)
+		}
+		rows, err := file.GetRows("Summary", excelize.Options{RawCellValue: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		summary := map[string]string{}
+		for i, row := range rows {
+			if formula, err := file.GetCellFormula("Summary", fmt.Sprintf("B%d", i+1)); err != nil || formula != "" {
+				t.Errorf("%s is the formula %q, %v", row[0], formula, err)
+			}
+			if len(row) > 1 {
+				summary[row[0]] = row[1]
+			}
+		}
+		for name, want := range map[string]any{
+			"Run": run.ID.MustGet(), "Kind": "reassign_work", "Status": "succeeded", "Reason": reason,
+			"Matters moved": run.Totals.MattersMoved, "Events moved": run.Totals.EventsMoved, "Tasks changed": run.Totals.TasksChanged, "Withheld as private": 2,
+			"Left alone: matter closed": run.Totals.LeftAlone.ClosedMatter, "Left alone: past due": run.Totals.LeftAlone.PastDue, "Left alone: only attending": 1,
+		} {
+			if summary[name] != fmt.Sprint(want) {
+				t.Errorf("%s: the summary says %q, want %v", name, summary[name], want)
+			}
+		}
 	})
 }
