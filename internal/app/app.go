@@ -22,6 +22,7 @@ type App struct {
 	queue Queue
 	log   *slog.Logger
 	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
+	pace  pace                         // of theirs
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
@@ -33,7 +34,7 @@ type Queue interface {
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
-	a := &App{store: store, now: now, queue: queue, log: log}
+	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace}
 	a.hub = newHub(a)
 	return a
 }

@@ -21,11 +21,15 @@ const (
 	streamRetryAfter = 10 * time.Second
 	// streamBatch is how many notifications are read at once.
 	streamBatch = 50
-	// sayEvery is how often a stream that has nothing to tell says that it is alive.
-	sayEvery = 15 * time.Second
-	// checkEvery is how often it is looked whether a stream may still be had.
-	checkEvery = time.Minute
 )
+
+// pace is how often a stream does what time asks of it.
+type pace struct {
+	say   time.Duration // says that it is alive, while there is nothing to tell
+	check time.Duration // looks whether it may still be had
+}
+
+var usualPace = pace{say: 15 * time.Second, check: time.Minute}
 
 func newHub(a *App) *live.Hub[postgres.Receiver] {
 	return live.NewHub(a.store.NotificationNumbers, lookEvery, mostStreams, a.log)
@@ -74,7 +78,7 @@ func (a *App) FollowNotifications(ctx context.Context, caller domain.Caller, aft
 }
 
 func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.Follower[postgres.Receiver], last int64, stream Stream) error {
-	alive, check := time.NewTicker(sayEvery), time.NewTicker(checkEvery)
+	alive, check := time.NewTicker(a.pace.say), time.NewTicker(a.pace.check)
 	defer alive.Stop()
 	defer check.Stop()
 	for {
@@ -92,7 +96,7 @@ func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.F
 				return err
 			}
 			last = notifications[len(notifications)-1].Number
-			alive.Reset(sayEvery)
+			alive.Reset(a.pace.say)
 		}
 		if len(notifications) == streamBatch {
 			continue // there may be more
@@ -109,6 +113,9 @@ func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.F
 				err = stream.SayAlive()
 			case <-check.C:
 				caller, err = stream.Caller(ctx)
+			}
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // who followed has gone
 			}
 			if err != nil {
 				return err
