@@ -23,6 +23,7 @@ type MailJob struct {
 type Mail struct {
 	Notification domain.Notification
 	Organization string // its name
+	Receiver     uuid.UUID
 	Name         string // the receiver's
 	Address      string
 	Zone         *time.Location // of the organization
@@ -189,7 +190,7 @@ func (a *App) readMail(ctx context.Context, tx *postgres.Tx, notification uuid.U
 		Organization: tx.Organization, TimeZone: organization.TimeZone, StaffID: receiver.ID, Name: receiver.Name(),
 		Role: receiver.Role, Permissions: receiver.Permissions,
 	}
-	mail := &Mail{Organization: organization.Name, Name: receiver.Name(), Address: receiver.Email, Zone: zone}
+	mail := &Mail{Organization: organization.Name, Receiver: receiver.ID, Name: receiver.Name(), Address: receiver.Email, Zone: zone}
 	if mail.Notification, err = tx.Notification(ctx, caller, notification); err != nil {
 		return nil, err
 	}

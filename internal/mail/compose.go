@@ -108,9 +108,15 @@ func (c *composer) content(m app.Mail) content {
 	case domain.NoticeWorkReceived:
 		filled.Subject = "You have received " + work + fromText(n.From)
 		filled.Lead = byText(n.Actor) + " gave you " + work + fromText(n.From) + "."
+		if n.Actor != nil && n.Actor.ID == m.Receiver {
+			filled.Lead = "You have taken over " + work + fromText(n.From) + "."
+		}
 	case domain.NoticeWorkHandedOver:
 		filled.Subject = "Your work was handed over: " + work
 		filled.Lead = byText(n.Actor) + " handed over " + work + " of yours."
+		if n.Actor != nil && n.Actor.ID == m.Receiver {
+			filled.Lead = "You have handed over " + work + " of yours."
+		}
 	case domain.NoticeRunFailed:
 		filled.Subject = "A change that you asked for could not be made"
 		filled.Lead = "A change that you asked for, to be made later, could not be made. Nothing was changed."

@@ -26,7 +26,7 @@ func mailTo(address string) app.Mail {
 		Organization: "Brandt & Partners", Name: "Jonas Weber", Address: address, Zone: time.UTC,
 		Notification: domain.Notification{
 			ID: uuid.Must(uuid.NewV7()), Kind: domain.NoticeWorkReceived, CreatedAt: time.Date(2026, 3, 1, 15, 4, 5, 0, time.UTC),
-			Actor: &domain.StaffRef{Name: "Ada Brandt"}, From: &domain.StaffRef{Name: "Grace Lin"},
+			Actor: &domain.StaffRef{ID: uuid.Must(uuid.NewV7()), Name: "Ada Brandt"}, From: &domain.StaffRef{Name: "Grace Lin"},
 			Work:  domain.WorkCounts{Tasks: 12, Matters: 3, Events: 1},
 			Items: []domain.NotificationItem{{Kind: domain.ItemTask, Label: "File the motion", DueOn: &domain.Date{Year: 2026, Month: 3, Day: 4}}},
 		},
