@@ -87,7 +87,7 @@ func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.F
 		})
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // who followed has gone
+				return nil // who followed has gone
 			}
 			return err
 		}
@@ -115,7 +115,7 @@ func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.F
 				caller, err = stream.Caller(ctx)
 			}
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // who followed has gone
+				return nil // who followed has gone
 			}
 			if err != nil {
 				return err

@@ -195,13 +195,13 @@ func TestNotices(t *testing.T) {
 	})
 
 	check("B7 what has no date comes last: tasks, matters, people", func(t *rapid.T, d told, notices []domain.Notice) {
-		rank := map[domain.ItemKind]int{domain.ItemTask: 1, domain.ItemMatter: 2, domain.ItemPerson: 3}
+		order := []domain.ItemKind{domain.ItemTask, domain.ItemMatter, domain.ItemPerson}
 		for _, notice := range notices {
 			before := 0
 			for _, item := range notice.Items {
 				now := 0
 				if d.when(item).Year() == 9999 {
-					now = rank[item.Kind]
+					now = 1 + slices.Index(order, item.Kind)
 				}
 				if now < before {
 					t.Fatalf("got %v", notice.Items)

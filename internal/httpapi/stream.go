@@ -49,8 +49,7 @@ func (s streamAnswer) VisitStreamNotificationsResponse(w http.ResponseWriter) er
 	}
 	// It ends as any answer does, whatever the reason: its reader connects again, and goes on where it was.
 	events.deadline()
-	var refusal *domain.Error
-	if err != nil && !errors.Is(err, errUnread) && !(errors.As(err, &refusal) && refusal.Code == domain.CodeUnauthenticated) {
+	if err != nil && !errors.Is(err, errUnread) && classify(err).Code != domain.CodeUnauthenticated {
 		s.handlers.options.Log.WarnContext(s.ctx, "a stream of notifications was ended", "request_id", exchangeOf(s.ctx).id, "error", err)
 	}
 	return nil
@@ -98,8 +97,6 @@ func (e *eventWriter) write(events []byte) error {
 
 func (e *eventWriter) begin() {
 	e.begun = true
-	// The time that a request may take to be read is over some time; the connection is read on to see that it ends.
-	_ = e.control.SetReadDeadline(time.Time{})
 	header := e.to.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // a proxy that collects answers is not to collect this one

@@ -110,7 +110,10 @@ func (s *smtpMailer) connect(ctx context.Context) (_ *conversation, err error) {
 	if err := c.encrypt(s.server.policy, settings); err != nil {
 		return nil, err
 	}
-	return c, c.signIn(s.server)
+	if err := c.signIn(s.server); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func localName() string {

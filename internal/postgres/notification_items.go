@@ -33,7 +33,7 @@ func (tx *Tx) readNotificationItems(ctx context.Context, caller domain.Caller, n
 		id    uuid.UUID
 	}
 	var items []itemOf
-	of := map[domain.ItemKind]ids{}
+	of := make(map[domain.ItemKind]ids)
 	err = each(rows, func(scan scanner) error {
 		var notification uuid.UUID
 		var item itemOf

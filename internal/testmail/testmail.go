@@ -99,10 +99,13 @@ func (s *Server) Up() error {
 		s.began++
 		s.lock.Unlock()
 		began := &session{server: s, conn: c.Conn()}
-		if s.config.User != "" {
-			return &signedSession{session: began}, began.meet(Greeting)
+		if err := began.meet(Greeting); err != nil {
+			return nil, err
 		}
-		return began, began.meet(Greeting)
+		if s.config.User != "" {
+			return &signedSession{session: began}, nil
+		}
+		return began, nil
 	}))
 	server.Domain, server.TLSConfig, server.ErrorLog = "mail.example", s.config.TLS, silence{}
 	server.AllowInsecureAuth = s.config.TLS == nil || s.config.TLSFromStart // which it cannot tell through troubled
