@@ -42,7 +42,7 @@ type event struct {
 // follow opens a stream. It is closed with the test, at the latest.
 func (w *world) follow(m member, headers ...header) *stream {
 	w.t.Helper()
-	response, closing := w.tryFollow(m, headers...)
+	response, closing := w.tryFollow(m, headers...) //nolint:bodyclose // closing does
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(response.Body)
 		w.t.Fatalf("got status %d: %s", response.StatusCode, text)
@@ -238,7 +238,7 @@ func TestStream(t *testing.T) {
 		w.follow(w.Admin)
 		open[3].close()
 		eventually(t, "there is place again", func() bool {
-			response, closing := w.tryFollow(ann)
+			response, closing := w.tryFollow(ann) //nolint:bodyclose // closing does
 			closing()
 			return response.StatusCode == http.StatusOK
 		})
@@ -274,7 +274,7 @@ func TestLongStreams(t *testing.T) {
 		ann := w.member("member")
 		much(w, ann, 20000)
 		for range 10 {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(w.service.URL, "http://"))
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(w.service.URL, "http://"))
 			if err != nil {
 				t.Fatal(err)
 			}
