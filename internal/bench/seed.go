@@ -22,8 +22,6 @@ const (
 	staffArchive  = 2 // closed tasks by the hundred thousand: for pages far down a list
 	staffLeaver   = 3 // a tenth of the people: for the summary
 	staffSwapping = 4 // with those after it, three pairs that hand people to each other
-	staffAdded    = 10
-	staffAddedEnd = 14
 	staffOrdinary = 20 // and all after it
 	staffCount    = 200
 

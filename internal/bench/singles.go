@@ -71,18 +71,32 @@ func additionRequest(token string, wanted addition) []byte {
 	return text
 }
 
-// prepareAdditions lists people with ordinary staff, each with staff that they do not have.
+// additionsTable keeps what is added, so that it can be taken back before the next time.
+const additionsTable = `CREATE TABLE IF NOT EXISTS bench.additions (person_id uuid, staff_id uuid)`
+
+// prepareAdditions lists people with ordinary staff, each with staff that they do not have, in no order that would let clients
+// meet.
 func prepareAdditions(ctx context.Context, b *bench) ([]addition, error) {
-	if _, err := b.database.owner.ExecContext(ctx, `DELETE FROM assignments WHERE organization_id = $1
-		AND staff_id IN (SELECT bench.id(1, 1, n) FROM generate_series($2::integer, $3::integer - 1) n)`, b.world.organization, staffAdded, staffAddedEnd); err != nil {
-		return nil, fmt.Errorf("take back earlier additions: %w", err)
+	for _, statement := range []string{
+		additionsTable,
+		`DELETE FROM assignments a USING bench.additions d WHERE a.person_id = d.person_id AND a.staff_id = d.staff_id`,
+		`TRUNCATE bench.additions`,
+		fmt.Sprintf(`INSERT INTO bench.additions
+			SELECT a.person_id, a.staff_id FROM (
+				SELECT bench.id(1, 2, p) AS person_id, bench.id(1, 1, bench.ordinary(p * 31 + k * 45)) AS staff_id, k, p * 7919 %% %[1]d AS turn
+				FROM generate_series(1, 4) k, generate_series(2, %[1]d, 2) p WHERE p %% 10 IN (4, 6, 8)
+			) a
+			WHERE NOT EXISTS (SELECT FROM assignments had WHERE had.organization_id = '%[2]s' AND had.person_id = a.person_id AND had.staff_id = a.staff_id)
+			ORDER BY a.k, a.turn`, b.world.people, b.world.organization),
+	} {
+		if _, err := b.database.owner.ExecContext(ctx, statement); err != nil {
+			return nil, fmt.Errorf("prepare additions: %w", err)
+		}
 	}
-	if err := b.database.tidy(ctx, "assignments", "people", "tasks"); err != nil {
+	if err := b.database.tidy(ctx, "assignments", "people", "tasks", "notification_counters"); err != nil {
 		return nil, err
 	}
-	rows, err := b.database.owner.QueryContext(ctx, `SELECT bench.id(1, 2, p), bench.id(1, 1, s)
-		FROM generate_series($1::integer, $2::integer - 1) s, generate_series(2, $3::integer, 2) p WHERE p % 10 IN (4, 6, 8) ORDER BY s, p * 7919 % $3`,
-		staffAdded, staffAddedEnd, b.world.people)
+	rows, err := b.database.owner.QueryContext(ctx, `SELECT person_id, staff_id FROM bench.additions`)
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
@@ -121,7 +135,17 @@ var singleSteps = []string{
 		SELECT $1, bench.id_now(), now(), $5, 'manage_assignments', 'person', $3, $2, 'bench',
 			jsonb_build_object('staff_ids', to_jsonb(array_agg(staff_id) FILTER (WHERE staff_id <> $4))), jsonb_build_object('staff_ids', to_jsonb(array_agg(staff_id)))
 		FROM assignments WHERE organization_id = $1 AND person_id = $3`,
+	`WITH counted AS (
+			INSERT INTO notification_counters (organization_id, staff_id, last_number) VALUES ($1, $3, 1)
+			ON CONFLICT (organization_id, staff_id) DO UPDATE SET last_number = notification_counters.last_number + 1 RETURNING last_number)
+		INSERT INTO notifications (organization_id, id, staff_id, number, kind, run_id, actor_staff_id, created_at, people_count, email_status, email_at)
+		SELECT $1, $4, $3, last_number, 'work_received', $2, $5, now(), 1, 'pending', now() FROM counted`,
+	`INSERT INTO notification_items (organization_id, notification_id, position, kind, item_id) VALUES ($1, $2, 1, 'person', $3)`,
+	mailJobByHand + ` VALUES (jsonb_build_object('organization_id', $1::uuid, 'notification_id', $2::uuid), 'mail', 1000, 'mail', 'available')`,
 }
+
+// mailJobByHand leaves a mail to the worker.
+const mailJobByHand = `INSERT INTO river.river_job (args, kind, max_attempts, queue, state)`
 
 func prepareSingle(ctx context.Context, pool *sql.DB, organization, who string) (*single, error) {
 	if _, err := pool.ExecContext(ctx, idNow); err != nil {
@@ -144,7 +168,7 @@ func (s *single) add(ctx context.Context, wanted addition) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
-	run := newID()
+	run, notification := newID(), newID()
 	for i, arguments := range [][]any{
 		{s.organization},
 		{s.organization, wanted.person},
@@ -155,6 +179,9 @@ func (s *single) add(ctx context.Context, wanted addition) error {
 		{s.organization, run},
 		{s.organization, run, wanted.person, wanted.staff},
 		{s.organization, run, wanted.person, wanted.staff, s.who},
+		{s.organization, run, wanted.staff, notification, s.who},
+		{s.organization, notification, wanted.person},
+		{s.organization, notification},
 	} {
 		if _, err := tx.StmtContext(ctx, s.steps[i]).ExecContext(ctx, arguments...); err != nil {
 			return fmt.Errorf("step %d: %w", i, err)
