@@ -263,6 +263,15 @@ func drawFair(t *rapid.T, distribution domain.Distribution, others ...string) (d
 				d.tasks += fmt.Sprintf(", v%d/p%d: %s", i, i, with(fmt.Sprintf("v%d", i)))
 			}
 		}
+		if distribution == leastLoaded && rapid.Bool().Draw(t, "events too") { // matters that have some go to who is named for both
+			wish.Events = by(roundRobin, oneOf(t, "events go to", namesOf(part.To), nameOf(part.To[0]), "gus"))
+			for i := range count {
+				if rapid.Bool().Draw(t, fmt.Sprintf("m%d has an event", i)) {
+					d.events += fmt.Sprintf(", e%d/m%d: lea", i, i)
+				}
+			}
+			d.events = strings.TrimPrefix(d.events, ", ")
+		}
 	}
 	facts := deskFacts(d, wish)
 	drawLoads(t, facts)
@@ -296,6 +305,7 @@ func loadsNow(facts *domain.WorkFacts, wish domain.WorkWish) map[uuid.UUID]int {
 type shared struct {
 	weight int
 	held   map[uuid.UUID]int // how much of it each successor has already
+	among  domain.StaffSet   // who may take it over; none: any successor
 	to     uuid.UUID         // who took it over; zero where that left no trace
 }
 
@@ -331,6 +341,12 @@ func unitsOf(t *rapid.T, facts *domain.WorkFacts, wish domain.WorkWish, plan *do
 				add(nameOf(facts.Matters[task.Matter].ID), task.ID, task.Assignees)
 			}
 		}
+		for _, event := range facts.Events {
+			name := nameOf(facts.Matters[event.Matter].ID)
+			u := units[name]
+			u.among = domain.NewStaffSet(wish.Events.To...).Intersect(domain.NewStaffSet(wish.Tasks.To...))
+			units[name] = u
+		}
 	case wish.Events != nil:
 		for _, event := range facts.Events {
 			add(nameOf(facts.Matters[event.Matter].ID), event.ID, domain.StaffSet{event.Owner})
@@ -353,6 +369,9 @@ func bestOf(units []shared, successors domain.StaffSet, loads map[uuid.UUID]int)
 	}
 	best := outlook{most: 1 << 30, spread: 1 << 30}
 	for _, staff := range successors {
+		if len(units[0].among) > 0 && !units[0].among.Has(staff) {
+			continue
+		}
 		gain := units[0].weight - units[0].held[staff]
 		loads[staff] += gain
 		then := bestOf(units[1:], successors, loads)
