@@ -42,7 +42,7 @@ func (d drawn) eachTask(look func(person domain.PersonFacts, before, after domai
 
 func TestPlans(t *testing.T) {
 	t.Run("I1 every person and every task in scope is an item exactly once, and nothing else is", forEveryPlan(types, func(t *rapid.T, d drawn) {
-		selected := map[domain.ItemKind]map[uuid.UUID]bool{domain.ItemPerson: {}, domain.ItemTask: {}}
+		selected := map[domain.ItemKind]map[uuid.UUID]bool{domain.ItemPerson: {}, domain.ItemTask: {}, domain.ItemMatter: {}, domain.ItemCalendarEvent: {}}
 		for _, person := range d.before.People {
 			selected[domain.ItemPerson][person.ID] = true
 		}

@@ -68,10 +68,10 @@ func drawWorkWish(t *rapid.T) domain.WorkWish {
 // drawDesk draws what the leaver of a wish has.
 func drawDesk(t *rapid.T, wish domain.WorkWish) *domain.WorkFacts {
 	leaver := nameOf(wish.From)
-	texts := func(count int, make func(number int) string) string {
+	texts := func(count int, draw func(number int) string) string {
 		all := []string{}
 		for i := range count {
-			all = append(all, make(i+1))
+			all = append(all, draw(i+1))
 		}
 		return strings.Join(all, ", ")
 	}

@@ -96,6 +96,17 @@ func TestPlansOfWork(t *testing.T) {
 		}
 	}))
 
+	t.Run("B8 items stand in the order of their kinds, and of their ids", forEveryWish(func(t *rapid.T, h handedOver) {
+		kinds := []domain.ItemKind{domain.ItemMatter, domain.ItemTask, domain.ItemCalendarEvent, domain.ItemPerson}
+		for i := 1; i < len(h.plan.Items); i++ {
+			before, item := h.plan.Items[i-1], h.plan.Items[i]
+			kindBefore, kind := slices.Index(kinds, before.Kind), slices.Index(kinds, item.Kind)
+			if kindBefore > kind || kindBefore == kind && nameOf(before.ID) >= nameOf(item.ID) {
+				t.Fatalf("%s %s comes before %s %s", before.Kind, nameOf(before.ID), item.Kind, nameOf(item.ID))
+			}
+		}
+	}))
+
 	t.Run("A17 planning again after applying changes nothing, and leaves alone what was left alone", forEveryWish(func(t *rapid.T, h handedOver) {
 		again := planWork(t, h.after, h.wish)
 		expect(t, "changes nothing", again.ChangesNothing(), true)
@@ -179,10 +190,9 @@ func inHandsAfter(facts *domain.WorkFacts, plan *domain.Plan) map[string]domain.
 // sumsOf are the totals that items add up to.
 func sumsOf(items []domain.PlannedItem) domain.Totals {
 	var sums domain.Totals
-	alone := map[domain.Reason]*int{
-		domain.ReasonAttendeeOnly: &sums.LeftAlone.AttendeeOnly, domain.ReasonNoMatter: &sums.LeftAlone.NoMatter,
-		domain.ReasonClosedMatter: &sums.LeftAlone.ClosedMatter, domain.ReasonPastDue: &sums.LeftAlone.PastDue,
-		domain.ReasonChangedSince: &sums.LeftAlone.ChangedSince, domain.ReasonNoLongerActive: &sums.LeftAlone.NoLongerActive,
+	alone := map[string]*int{
+		"attendee_only": &sums.LeftAlone.AttendeeOnly, "no_matter": &sums.LeftAlone.NoMatter, "closed_matter": &sums.LeftAlone.ClosedMatter,
+		"past_due": &sums.LeftAlone.PastDue, "changed_since": &sums.LeftAlone.ChangedSince, "no_longer_active": &sums.LeftAlone.NoLongerActive,
 	}
 	changed := map[domain.ItemKind]*int{
 		domain.ItemPerson: &sums.PeopleChanged, domain.ItemTask: &sums.TasksChanged, domain.ItemMatter: &sums.MattersMoved, domain.ItemCalendarEvent: &sums.EventsMoved,
@@ -190,7 +200,7 @@ func sumsOf(items []domain.PlannedItem) domain.Totals {
 	for _, item := range items {
 		switch {
 		case item.Outcome == domain.OutcomeLeftAlone:
-			*alone[item.Reason]++
+			*alone[string(item.Reason)]++
 			continue
 		case item.Reason == domain.ReasonIntakeCancelled:
 			sums.TasksCancelled++
