@@ -192,6 +192,25 @@ func TestMails(t *testing.T) {
 		}
 	})
 
+	s.rule(t, "B12 who asked for a run that could not be done later is told why, and mailed once", func(t *testing.T, w *world) {
+		lea, ann := w.member("member"), w.member("member")
+		w.matter("everyone", lea)
+		run := decode[api.Run](w.reassign(with(handOver(lea, given("matters", "", ann)), "run_at", soon(time.Second))).must(202))
+		w.deactivate(ann)
+		if got := w.endOf(run); got.Status != "failed" {
+			t.Fatalf("got status %s", got.Status)
+		}
+		work(t, w.toldOnce(w.Admin, run), "run_failed", api.NotificationWork{})
+		w.settled()
+		got := one(t, mailsTo(t, server, w.Admin))
+		if got.Subject != "A change that you asked for could not be made" || !strings.Contains(got.Plain, w.reread(run).Error.MustGet().Detail) {
+			t.Errorf("got %q\n%s", got.Subject, got.Plain)
+		}
+		if got := append(mailsTo(t, server, lea), mailsTo(t, server, ann)...); len(got) != 0 {
+			t.Errorf("somebody is told of what has not happened: %+v", got)
+		}
+	})
+
 	s.rule(t, "B7 names and titles are no part of the mail's form", func(t *testing.T, w *world) {
 		lea, ann := w.member("member"), w.member("member")
 		w.exec(`UPDATE staff SET first_name = E'Eve\r\nBcc: evil@evil.example', last_name = '<b>"Smith"</b>, \' WHERE organization_id = $1 AND id IN ($2, $3)`, w.ID, lea.ID, ann.ID)
