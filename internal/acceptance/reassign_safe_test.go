@@ -192,3 +192,84 @@ func (w *world) breakTable(table, on string) (mend func()) {
 		w.exec(`DROP FUNCTION ` + name)
 	}
 }
+
+// What is queued before a worker starts is asked for in the first half of this test, and looked at in the second.
+func TestAsynchronousHandovers(t *testing.T) {
+	t.Parallel()
+	own := start(t, withoutWorker)
+	s := &halves{service: own}
+
+	s.rule(t, "B11 a handover that is left to a worker is planned when it is carried out, and can be followed", func(t *testing.T, w *world) func(t *testing.T) {
+		lea, ann := w.member("member"), w.member("member")
+		matter := w.matter("everyone", lea)
+		before := w.tables()
+		got := w.reassign(handOver(lea, allTo(ann), object{"reason": "She has left"}), async, key("k")).must(202)
+		w.unchanged(before, "runs", "run_progress", "river_job", "idempotency_keys")
+		queued := decode[api.Run](got)
+		if queued.Status != "queued" || queued.Kind != "reassign_work" || !queued.StartedAt.IsNull() || got.Header.Get("Location") != linksOf(t, queued).Self || got.Header.Get("Preference-Applied") != "respond-async" {
+			t.Errorf("got run %+v", queued)
+		}
+		w.get(w.Admin, linksOf(t, queued).ReportJSON).problem(409, "run_not_finished")
+		came := w.matter("everyone", lea)
+		return func(t *testing.T) {
+			run := w.finished(got)
+			if run.Status != "succeeded" || run.Progress != (api.RunProgress{Done: 2, Total: 2}) || run.Reason.MustGet() != "She has left" || !run.Undo.MustGet().Available {
+				t.Errorf("got run %+v", run)
+			}
+			totals(t, run, api.RunTotals{MattersMoved: 2})
+			w.responsible(matter, ann)
+			w.responsible(came, ann)
+			w.sameReports(t, run)
+			replays(t, got, w.reassign(handOver(lea, allTo(ann), object{"reason": "She has left"}), async, key("k")))
+		}
+	})
+
+	s.rule(t, "B11 what goes wrong later ends a handover as failed, with the problem the caller would have got, and nothing changed", func(t *testing.T, w *world) func(t *testing.T) {
+		ann := w.member("member")
+		var looks []func(t *testing.T)
+		for code, wrong := range map[string]struct {
+			status  int
+			pointer string
+			disturb func(lea, gone member)
+		}{
+			"revision_stale":   {412, "", func(lea, _ member) { w.matter("everyone", lea) }},
+			"staff_not_active": {422, "/events/to_staff_ids/1", func(_, gone member) { w.deactivate(gone) }},
+		} {
+			lea, gone := w.member("member"), w.member("member")
+			matter := w.matter("everyone", lea)
+			body := handOver(lea, given("events", "round_robin", ann, gone), object{"matters": object{"to_staff_ids": idsOf(ann)}})
+			if code == "revision_stale" {
+				body["expected_revision"] = w.previewed(body).Revision.MustGet()
+			}
+			queued := w.reassign(body, async).must(202)
+			wrong.disturb(lea, gone)
+			looks = append(looks, func(t *testing.T) {
+				run := w.finished(queued)
+				failure, err := run.Error.Get()
+				if run.Status != "failed" || err != nil || failure.Code != code || failure.Status != wrong.status || failure.Type != "/docs/problems#"+code {
+					t.Fatalf("got run %+v", run)
+				}
+				if wrong.pointer != "" {
+					pointsAt(t, api.Problem{Errors: failure.Errors}, code, wrong.pointer)
+				}
+				totals(t, run, api.RunTotals{})
+				w.responsible(matter, lea)
+				if len(w.items(run)) != 0 {
+					t.Error("a failed run has items")
+				}
+				w.sameReports(t, run)
+			})
+		}
+		return func(t *testing.T) {
+			for _, look := range looks {
+				look(t)
+			}
+			if told := list[api.Notification](w, w.Admin, "/v1/notifications?kind=run_failed"); len(told) != len(looks) {
+				t.Errorf("the requester is told %+v", told)
+			}
+		}
+	})
+
+	own.work(t)
+	s.look(t)
+}
