@@ -292,7 +292,7 @@ func TestMailServerInTrouble(t *testing.T) {
 		}
 	})
 
-	t.Run("B7 whatever goes wrong before the end of a mail, each receiver gets one", func(t *testing.T) {
+	t.Run("B7 whatever goes wrong of which the outcome is known, each receiver gets one mail", func(t *testing.T) {
 		t.Parallel()
 		server := testmail.Start(t, testmail.Config{})
 		var lock sync.Mutex
@@ -306,10 +306,10 @@ func TestMailServerInTrouble(t *testing.T) {
 			switch {
 			case stage == testmail.Answered:
 				return &testmail.Trouble{Drop: true} // it is there, and it is known to be
-			case stage == testmail.Within || stage == testmail.End:
-				if trouble = troubles[1]; stage == testmail.Within {
-					trouble = troubles[0]
-				}
+			case stage == testmail.Within:
+				return nil // that it was cut may be noticed too late, on a machine that is busy with other tests
+			case stage == testmail.End:
+				trouble = testmail.Trouble{Code: 451}
 			case stage == testmail.Connecting && trouble.Code != 0, to == "" && random.IntN(4) > 0:
 				return nil
 			}
