@@ -170,7 +170,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	server.RegisterOnShutdown(application.EndStreams) // they would not end by themselves
+	server.RegisterOnShutdown(application.EndWaiting) // they would not end by themselves
 	var background *worker.Worker
 	if !c.NoWorker {
 		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log); err != nil {

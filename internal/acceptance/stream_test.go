@@ -315,7 +315,7 @@ func TestEndOfStreams(t *testing.T) {
 	for _, each := range open {
 		each.want(ann, w, run)
 	}
-	server.Config.RegisterOnShutdown(s.app.EndStreams)
+	server.Config.RegisterOnShutdown(s.app.EndWaiting)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	began := time.Now()

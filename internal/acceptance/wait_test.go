@@ -126,3 +126,15 @@ func TestPreferWait(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitingEndsWithTheProcess(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	w := s.organization(t)
+	s.app.EndWaiting()
+	began := time.Now()
+	run := decode[api.Run](s.ask(t, w.Admin.Token, "reassignWork", reassigning(object{})(w, w.Admin).with("Prefer", "wait=60")).must(202))
+	if took := time.Since(began); took > 20*time.Second || run.Status != "queued" {
+		t.Errorf("the answer came after %s, for a run that is %s", took, run.Status)
+	}
+}

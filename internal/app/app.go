@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,9 @@ type App struct {
 	log   *slog.Logger
 	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
 	pace  pace                         // of theirs
+
+	ending  chan struct{} // closed when the process ends
+	endOnce sync.Once
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
@@ -34,7 +38,7 @@ type Queue interface {
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
-	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace}
+	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, ending: make(chan struct{})}
 	a.hub = newHub(a)
 	return a
 }

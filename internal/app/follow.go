@@ -35,8 +35,12 @@ func newHub(a *App) *live.Hub[postgres.Receiver] {
 	return live.NewHub(a.store.NotificationNumbers, lookEvery, mostStreams, a.log)
 }
 
-// EndStreams ends all streams, and lets no more begin: the process is ending.
-func (a *App) EndStreams() { a.hub.End() }
+// EndWaiting ends what waits for something to happen: all streams, of which no more begin, and those who wait for the end
+// of a run, who are told how far it is. The process is ending.
+func (a *App) EndWaiting() {
+	a.endOnce.Do(func() { close(a.ending) })
+	a.hub.End()
+}
 
 // Stream is where notifications go while they come.
 type Stream struct {

@@ -142,7 +142,7 @@ func (a *App) lend(ctx context.Context, tx *postgres.Tx, lent domain.Run) error 
 	return a.leaveToWorker(ctx, tx, back, RunJob{Returns: true})
 }
 
-// AwaitRun reads a run as soon as it has ended, or as it is when patience has.
+// AwaitRun reads a run as soon as it has ended, or as it is when patience, or the process, has.
 func (a *App) AwaitRun(ctx context.Context, caller domain.Caller, id uuid.UUID, patience time.Duration) (domain.Run, error) {
 	ended := time.NewTimer(patience)
 	defer ended.Stop()
@@ -158,6 +158,8 @@ func (a *App) AwaitRun(ctx context.Context, caller domain.Caller, id uuid.UUID, 
 		case <-ctx.Done():
 			return run, fmt.Errorf("wait for the run: %w", ctx.Err())
 		case <-ended.C:
+			return run, nil
+		case <-a.ending:
 			return run, nil
 		case <-look.C:
 		}

@@ -131,8 +131,22 @@ var records = []record{
 		    OR max(number) IS DISTINCT FROM (SELECT c.last_number FROM notification_counters c WHERE c.organization_id = n.organization_id AND c.staff_id = n.staff_id)`},
 	{"I2", "a mail waits for a job that will never come", `
 		SELECT n.organization_id, n.run_id, n.id FROM notifications n
-		WHERE n.email_status = 'pending' AND NOT EXISTS (
+		WHERE n.email_status IN ('pending', 'offered') AND NOT EXISTS (
 			SELECT FROM river.river_job j WHERE j.args ->> 'notification_id' = n.id::text AND j.state NOT IN ('cancelled', 'completed', 'discarded'))`},
+	{"I3", "a changed item of a leaver's work was not theirs, or still is", `
+		SELECT i.organization_id, i.run_id, i.item_id FROM run_items i
+		JOIN runs r ON r.organization_id = i.organization_id AND r.id = i.run_id AND r.kind = 'reassign_work'
+		CROSS JOIN LATERAL (SELECT ` + namedStaff("r.request ->> 'from_staff_id'") + ` AS id) AS leaver
+		WHERE i.outcome = 'changed' AND (leaver.id <> ALL (i.before_staff_ids) OR leaver.id = ANY (i.after_staff_ids))`},
+	{"I3", "a changed item of a leaver's work went to somebody who was not named for it", `
+		SELECT i.organization_id, i.run_id, i.item_id FROM run_items i
+		JOIN runs r ON r.organization_id = i.organization_id AND r.id = i.run_id AND r.kind = 'reassign_work'
+		CROSS JOIN LATERAL unnest(i.after_staff_ids) AS given (id)
+		WHERE i.outcome = 'changed' AND given.id <> ALL (i.before_staff_ids) AND given.id NOT IN (
+			SELECT ` + namedStaff("named.text") + `
+			FROM unnest(CASE i.kind WHEN 'matter' THEN ARRAY ['matters'] WHEN 'calendar_event' THEN ARRAY ['events'] WHEN 'person' THEN ARRAY ['people']
+			                        ELSE ARRAY ['tasks', 'people'] END) AS part (name),
+			     jsonb_array_elements_text(CASE jsonb_typeof(r.request -> part.name -> 'to_staff_ids') WHEN 'array' THEN r.request -> part.name -> 'to_staff_ids' ELSE '[]' END) AS named (text))`},
 	{"I5", "a changed item has no audit row", `
 		SELECT i.organization_id, i.run_id, i.item_id FROM run_items i
 		WHERE i.outcome IN ('changed', 'created') AND NOT EXISTS (
@@ -169,6 +183,11 @@ var records = []record{
 	{"I7", "a selection holds somebody of another organization", `
 		SELECT chosen.organization_id, NULL::uuid, chosen.person_id FROM selection_people chosen
 		WHERE NOT EXISTS (SELECT FROM people p WHERE p.organization_id = chosen.organization_id AND p.id = chosen.person_id)`},
+}
+
+// namedStaff is the staff member whom a text of the request of run r names.
+func namedStaff(text string) string {
+	return fmt.Sprintf(`CASE %[1]s WHEN 'me' THEN r.requested_by_staff_id ELSE (%[1]s)::uuid END`, text)
 }
 
 // lastLeft finds subjects whose seats are not what the last run said it left, unless somebody edited them since.
