@@ -35,6 +35,7 @@ type scene struct {
 	before     *Snapshot
 	replaced   uuid.UUID // a run that replaced the staff of the first ten people
 	queued     uuid.UUID
+	handed     uuid.UUID // a run that handed over the leaver's matters and events
 	acked      []Acknowledged
 	editedTask uuid.UUID
 }
@@ -67,7 +68,8 @@ func newScene(t testing.TB) *scene {
 	return s
 }
 
-// changes are one of every sort: each policy and scope, the older actions, intake tasks, a queued run, single edits.
+// changes are one of every sort: each policy and scope, the older actions, intake tasks, a queued run, single edits, a
+// handover, and one that was undone.
 func (s *scene) changes() {
 	staff := s.ours.Staff
 	s.replaced = s.manage(0, 10, object{"type": "replace", "staff_ids": staff[2:3], "task_policy": "reassign_all", "task_scope": "assigned"})
@@ -87,6 +89,11 @@ func (s *scene) changes() {
 	s.queued = s.post(202, "/v1/manage-assignments", object{
 		"selection": people(44, 50), "change": object{"type": "remove", "all_staff": true, "task_policy": "unassign"},
 	})
+	s.handed = s.post(200, "/v1/reassign-work", object{
+		"from_staff_id": staff[0], "matters": object{"to_staff_ids": staff[1:3], "distribution": "round_robin"}, "events": object{"to_staff_ids": staff[3:4]},
+	})
+	undone := s.post(200, "/v1/reassign-work", object{"from_staff_id": staff[1], "matters": object{"to_staff_ids": []string{"me"}}})
+	s.post(200, "/v1/runs/"+undone.String()+"/undo", object{})
 }
 
 func (s *scene) manage(from, to int, change object) uuid.UUID {
@@ -146,7 +153,7 @@ func (s *scene) broken(t *testing.T, statement string) []Violation {
 	}
 	defer tx.Rollback()
 	statement = strings.NewReplacer(
-		":ours", quoted(s.ours.ID), ":theirs", quoted(s.theirs.ID), ":replaced", quoted(s.replaced), ":queued", quoted(s.queued),
+		":ours", quoted(s.ours.ID), ":theirs", quoted(s.theirs.ID), ":replaced", quoted(s.replaced), ":queued", quoted(s.queued), ":handed", quoted(s.handed),
 		":first", quoted(s.ours.People[0]), ":foreign", quoted(s.theirs.People[0]), ":stranger", quoted(s.theirs.Staff[0]),
 		":last", quoted(s.ours.People[len(s.ours.People)-1]), ":leaver", quoted(s.ours.Leaver()), ":new", quoted(uuid.Must(uuid.NewV7())),
 	).Replace(statement)
@@ -201,6 +208,12 @@ const (
 	someItem = `run_id = :replaced AND kind = 'task' AND outcome = 'changed' AND position = (SELECT min(position) FROM run_items
 		WHERE run_id = :replaced AND kind = 'task' AND outcome = 'changed')`
 	itsAudit = `run_id = :replaced AND subject_id = :first`
+
+	// Of the handover: who is neither the leaver nor named for it; an item that moved, and one that was left alone.
+	uninvolved = `(SELECT id FROM staff WHERE organization_id = :ours AND role = 'administrator')`
+	someMatter = `(SELECT min(item_id::text)::uuid FROM run_items WHERE run_id = :handed AND kind = 'matter' AND outcome = 'changed')`
+	someEvent  = `(SELECT min(item_id::text)::uuid FROM run_items WHERE run_id = :handed AND kind = 'calendar_event' AND outcome = 'changed')`
+	privateOne = `(SELECT id FROM matters WHERE organization_id = :ours AND visibility = 'private' AND status <> 'closed' LIMIT 1)`
 )
 
 var breakages = []struct{ invariant, what, told, statement string }{
@@ -232,6 +245,23 @@ var breakages = []struct{ invariant, what, told, statement string }{
 		INSERT INTO tasks (organization_id, id, title, status, created_at, updated_at) VALUES (:ours, :new, 'Ghost', 'open', now(), now())`},
 	{"I2", "a person whom nobody added", "nobody added", `
 		INSERT INTO people (organization_id, id, kind, status, first_name, last_name, created_at, updated_at) VALUES (:ours, :new, 'client', 'active', 'G', 'Host', now(), now())`},
+
+	{"I1", "a total of what was left alone off by one", "left alone are not", `
+		UPDATE runs SET totals = jsonb_set(totals, '{left_alone,closed_matter}', to_jsonb((totals -> 'left_alone' ->> 'closed_matter')::integer + 1)) WHERE id = :handed`},
+	{"I1", "matters moved that are none of its items", "totals are not", `UPDATE runs SET totals = jsonb_set(totals, '{matters_moved}', '99') WHERE id = :handed`},
+	{"I1", "an item left alone without a reason", "no known reason", `UPDATE run_items SET reason = NULL WHERE run_id = :handed AND outcome = 'left_alone'`},
+	{"I2", "a matter that somebody else has", "responsible for a matter", `UPDATE matters SET responsible_staff_id = ` + uninvolved + ` WHERE id = ` + someMatter},
+	{"I2", "an event that somebody else has", "owner of an event", `UPDATE calendar_events SET owner_staff_id = ` + uninvolved + ` WHERE id = ` + someEvent},
+	{"I2", "an undo that is not marked", "marked as undone", `UPDATE runs SET reverted_by_run_id = NULL WHERE organization_id = :ours AND reverted_by_run_id IS NOT NULL`},
+	{"I2", "somebody told of too much", "told of", `UPDATE notifications SET matters_count = matters_count + 1 WHERE run_id = :handed`},
+	{"I2", "somebody not told", "told of", `DELETE FROM notifications WHERE run_id = :handed AND kind = 'work_received'`},
+	{"I2", "a notification whose number is missing", "numbered", `UPDATE notification_counters SET last_number = last_number + 1 WHERE organization_id = :ours`},
+	{"I3", "a matter that was not the leaver's", "was not theirs", `UPDATE run_items SET before_staff_ids = ARRAY [` + uninvolved + `] WHERE run_id = :handed AND item_id = ` + someMatter},
+	{"I3", "a matter that is still the leaver's", "still is", `UPDATE run_items SET after_staff_ids = before_staff_ids WHERE run_id = :handed AND item_id = ` + someMatter},
+	{"I3", "a matter that went to somebody else", "was not named", `UPDATE run_items SET after_staff_ids = ARRAY [` + uninvolved + `] WHERE run_id = :handed AND item_id = ` + someMatter},
+	{"I3", "an event that went to who gets the matters", "was not named", `
+		UPDATE runs SET request = jsonb_set(request, '{events,to_staff_ids}', request -> 'matters' -> 'to_staff_ids') WHERE id = :handed`},
+	{"I6", "an item of a private matter", "private or over", `UPDATE run_items SET item_id = ` + privateOne + ` WHERE run_id = :handed AND item_id = ` + someMatter},
 
 	{"I3", "an active task vanished", "task has vanished", `DELETE FROM tasks WHERE id = ` + someTask},
 	{"I3", "a person vanished", "person has vanished", `DELETE FROM people WHERE id = :last`},
