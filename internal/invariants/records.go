@@ -131,7 +131,7 @@ var records = []record{
 		    OR max(number) IS DISTINCT FROM (SELECT c.last_number FROM notification_counters c WHERE c.organization_id = n.organization_id AND c.staff_id = n.staff_id)`},
 	{"I2", "a mail waits for a job that will never come", `
 		SELECT n.organization_id, n.run_id, n.id FROM notifications n
-		WHERE n.email_status = 'pending' AND NOT EXISTS (
+		WHERE n.email_status IN ('pending', 'offered') AND NOT EXISTS (
 			SELECT FROM river.river_job j WHERE j.args ->> 'notification_id' = n.id::text AND j.state NOT IN ('cancelled', 'completed', 'discarded'))`},
 	{"I3", "a changed item of a leaver's work was not theirs, or still is", `
 		SELECT i.organization_id, i.run_id, i.item_id FROM run_items i
