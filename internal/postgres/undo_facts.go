@@ -132,19 +132,15 @@ func (tx *Tx) mattersToUndo(ctx context.Context, caller domain.Caller, read *und
 	if len(read.ids[domain.ItemMatter])+len(read.ids[domain.ItemTask])+len(read.ids[domain.ItemCalendarEvent]) == 0 {
 		return nil, nil
 	}
-	rows, err := tx.queryOnce(ctx, matterFactsOf(`
+	facts, err := tx.matterFacts(ctx, caller, lock, `
 		SELECT unnest($3::uuid[])
 		UNION
 		SELECT t.matter_id FROM unnest($4::uuid[]) AS chosen (id)
 		JOIN tasks t ON t.organization_id = $1 AND t.id = chosen.id AND t.matter_id IS NOT NULL
 		UNION
 		SELECT e.matter_id FROM unnest($5::uuid[]) AS chosen (id)
-		JOIN calendar_events e ON e.organization_id = $1 AND e.id = chosen.id AND e.matter_id IS NOT NULL`)+locking(lock, ` FOR NO KEY UPDATE OF m`),
-		tx.Organization.String(), caller.StaffID, ids(read.ids[domain.ItemMatter]), ids(read.ids[domain.ItemTask]), ids(read.ids[domain.ItemCalendarEvent]))
-	if err != nil {
-		return nil, err
-	}
-	facts, err := readMatterFacts(rows)
+		JOIN calendar_events e ON e.organization_id = $1 AND e.id = chosen.id AND e.matter_id IS NOT NULL`,
+		ids(read.ids[domain.ItemMatter]), ids(read.ids[domain.ItemTask]), ids(read.ids[domain.ItemCalendarEvent]))
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (tx *Tx) peopleOfLeaver(ctx context.Context, wish domain.WorkWish, lock boo
 // mattersOfLeaver reads the matters that the wish touches: those the leaver is responsible for, and those that the leaver's
 // tasks and events belong to.
 func (tx *Tx) mattersOfLeaver(ctx context.Context, caller domain.Caller, wish domain.WorkWish, now time.Time, lock bool) ([]domain.MatterFacts, error) {
-	rows, err := tx.queryOnce(ctx, matterFactsOf(`
+	return tx.matterFacts(ctx, caller, lock, `
 		SELECT own.id FROM matters own WHERE own.organization_id = $1 AND own.responsible_staff_id = $3 AND $4
 		UNION
 		SELECT t.matter_id FROM task_assignees seat
@@ -103,12 +103,8 @@ func (tx *Tx) mattersOfLeaver(ctx context.Context, caller domain.Caller, wish do
 		UNION
 		SELECT e.matter_id FROM calendar_event_attendees attends
 		JOIN calendar_events e ON e.organization_id = attends.organization_id AND e.id = attends.calendar_event_id AND e.starts_at > $7
-		WHERE attends.organization_id = $1 AND attends.staff_id = $3 AND e.matter_id IS NOT NULL AND $6`)+locking(lock, ` FOR NO KEY UPDATE OF m`),
-		tx.Organization.String(), caller.StaffID, wish.From, wish.Matters != nil, wish.Tasks != nil, wish.Events != nil, now)
-	if err != nil {
-		return nil, err
-	}
-	return readMatterFacts(rows)
+		WHERE attends.organization_id = $1 AND attends.staff_id = $3 AND e.matter_id IS NOT NULL AND $6`,
+		wish.From, wish.Matters != nil, wish.Tasks != nil, wish.Events != nil, now)
 }
 
 // tasksOfLeaver reads the active tasks that the leaver holds, with everyone who does.
