@@ -12,7 +12,7 @@ import (
 	"handover/internal/domain"
 )
 
-// AssignmentFacts reads all that is true of people (by id, each once) as sets: five statements, whatever their number.
+// AssignmentFacts reads all that is true of people (by id, each once) as sets: four statements, whatever their number.
 // With lock it first locks the people, then their active tasks, each in id order, then the staff concerned, so that all
 // of it stands still until the transaction ends; without, the transaction must be a snapshot. named are staff the
 // change speaks of; withIntake reads who has intake tasks.
@@ -22,14 +22,11 @@ func (tx *Tx) AssignmentFacts(ctx context.Context, people []uuid.UUID, named []u
 	if facts.People, err = tx.peopleFacts(ctx, people, lock); err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
-	if err := tx.readAssignments(ctx, people, facts.People); err != nil {
-		return nil, fmt.Errorf("read assignments: %w", err)
-	}
 	if facts.Tasks, err = tx.taskFacts(ctx, people, lock); err != nil {
 		return nil, fmt.Errorf("read active tasks: %w", err)
 	}
-	if err := tx.readTaskAssignees(ctx, people, facts.Tasks); err != nil {
-		return nil, fmt.Errorf("read task assignees: %w", err)
+	if err := tx.readSeats(ctx, people, facts); err != nil {
+		return nil, fmt.Errorf("read assignments and assignees: %w", err)
 	}
 	if facts.Staff, err = tx.staffFacts(ctx, staffConcerned(facts, named), lock); err != nil {
 		return nil, fmt.Errorf("read staff: %w", err)
@@ -124,37 +121,45 @@ func (tx *Tx) taskFacts(ctx context.Context, people []uuid.UUID, lock bool) ([]d
 	return facts, err
 }
 
-// readTaskAssignees gives each task its assignees. Tasks that became active since tasks were locked are passed over:
-// the change counts as having come before them.
-func (tx *Tx) readTaskAssignees(ctx context.Context, people []uuid.UUID, tasks []domain.TaskFacts) error {
-	if len(tasks) == 0 {
-		return nil
+// readSeats gives each person their staff and each task its assignees, once both stand still. The rows come with the place
+// of what they belong to.
+func (tx *Tx) readSeats(ctx context.Context, people []uuid.UUID, facts *domain.AssignmentFacts) error {
+	tasks := make(ids, len(facts.Tasks))
+	for i, task := range facts.Tasks {
+		tasks[i] = task.ID
 	}
-	rows, err := tx.querySet(ctx, len(people), `
-		SELECT seat.task_id, seat.staff_id
-		FROM unnest($2::uuid[]) AS chosen (id)
-		JOIN tasks t ON t.organization_id = $1 AND t.person_id = chosen.id AND t.status IN ('open', 'in_progress')
-		JOIN task_assignees seat ON seat.organization_id = t.organization_id AND seat.task_id = t.id
-		ORDER BY seat.task_id, seat.staff_id`, tx.Organization.String(), ids(people))
+	rows, err := tx.querySet(ctx, max(len(people), len(tasks)), `
+		SELECT true, chosen.place, a.staff_id
+		FROM unnest($2::uuid[]) WITH ORDINALITY AS chosen (id, place)
+		JOIN assignments a ON a.organization_id = $1 AND a.person_id = chosen.id
+		UNION ALL
+		SELECT false, task.place, held.staff_id
+		FROM unnest($3::uuid[]) WITH ORDINALITY AS task (id, place)
+		JOIN task_assignees held ON held.organization_id = $1 AND held.task_id = task.id`, tx.Organization.String(), ids(people), tasks)
 	if err != nil {
 		return err
 	}
-	all := make([]uuid.UUID, 0, len(tasks)+len(tasks)/8) // one backing for all sets
-	at := 0
+	first := make([]uuid.UUID, 0, len(people)+len(tasks)) // one backing for all sets of one
 	return each(rows, func(scan scanner) error {
-		var task, staff uuid.UUID
-		if err := scan(&task, &staff); err != nil {
+		var ofPerson bool
+		var place int
+		var staff uuid.UUID
+		if err := scan(&ofPerson, &place, &staff); err != nil {
 			return err
 		}
-		for at < len(tasks) && domain.CompareIDs(tasks[at].ID, task) < 0 {
-			at++
+		var set *domain.StaffSet
+		if ofPerson {
+			set = &facts.People[place-1].Staff
+		} else {
+			set = &facts.Tasks[place-1].Assignees
 		}
-		if at == len(tasks) || tasks[at].ID != task {
+		if len(*set) == 0 && len(first) < cap(first) {
+			first = append(first, staff)
+			*set = domain.StaffSet(first[len(first)-1 : len(first) : len(first)])
 			return nil
 		}
-		all = append(all, staff)
-		held := len(tasks[at].Assignees) + 1
-		tasks[at].Assignees = domain.StaffSet(all[len(all)-held : len(all) : len(all)])
+		at, _ := slices.BinarySearchFunc(*set, staff, domain.CompareIDs)
+		*set = slices.Insert(*set, at, staff)
 		return nil
 	})
 }

@@ -28,56 +28,18 @@ type NoticeStamp struct {
 	RunID uuid.UUID
 }
 
-// SaveNotices writes what staff are told as sets, in two statements, and gives the ids of those that go out by email
-// too. No two are for the same receiver. Only active staff are told. The receivers' counters stay locked, in the order of
-// their ids, until the transaction ends: it should be the last that a transaction does.
+// SaveNotices writes what staff are told as sets, in one statement, and gives the ids of those that go out by email too. No
+// two are for the same receiver. Only active staff are told. Each gets the next number of its receiver; the counters stay
+// locked, in the order of their ids, until the transaction ends: it should be the last that a transaction does.
 func (tx *Tx) SaveNotices(ctx context.Context, notices []domain.Notice, stamp NoticeStamp, newID func() uuid.UUID) (toMail []uuid.UUID, err error) {
 	if len(notices) == 0 {
 		return nil, nil
 	}
-	saved := make(ids, len(notices))
-	for i := range saved {
-		saved[i] = newID()
-	}
-	statuses, err := tx.insertNotices(ctx, notices, saved, stamp)
-	if err != nil {
-		return nil, fmt.Errorf("save notices: %w", err)
-	}
-	for _, id := range saved { // in their own order, not in that of the rows
-		if statuses[id] == emailPending {
-			toMail = append(toMail, id)
-		}
-	}
-	var of, items ids
-	var places ints
-	var kinds []string
-	for i, notice := range notices {
-		if _, told := statuses[saved[i]]; !told {
-			continue
-		}
-		for place, item := range notice.Items {
-			of, items, places, kinds = append(of, saved[i]), append(items, item.ID), append(places, place+1), append(kinds, string(item.Kind))
-		}
-	}
-	if len(items) == 0 {
-		return toMail, nil
-	}
-	hit, err := tx.execSet(ctx, len(items), `
-		INSERT INTO notification_items (organization_id, notification_id, position, kind, item_id)
-		SELECT $1, item.notification_id, item.position, item.kind, item.item_id
-		FROM unnest($2::uuid[], $3::smallint[], $4::text[], $5::uuid[]) AS item (notification_id, position, kind, item_id)`,
-		tx.Organization.String(), of, places, pq.Array(kinds), items)
-	return toMail, expect("save the items of notices", hit, err, len(items))
-}
-
-// insertNotices gives each active receiver their next number and the notice with it. It tells the email status of each
-// notice that was written.
-func (tx *Tx) insertNotices(ctx context.Context, notices []domain.Notice, saved ids, stamp NoticeStamp) (map[uuid.UUID]string, error) {
 	var c noticeColumns
 	for _, notice := range notices {
-		c.add(notice)
+		c.add(newID(), notice)
 	}
-	rows, err := tx.querySet(ctx, len(notices), `
+	rows, err := tx.querySet(ctx, max(len(notices), len(c.items)), `
 		WITH notice AS MATERIALIZED (
 			SELECT n.id, n.staff_id, n.from_staff_id, n.kind, n.people, n.tasks, n.matters, n.events,
 			       n.share_matter_ids, n.share_tasks, n.share_matters, n.share_events
@@ -90,44 +52,58 @@ func (tx *Tx) insertNotices(ctx context.Context, notices []domain.Notice, saved 
 			WHERE s.organization_id = $1 AND s.id = ANY ($3::uuid[]) AND s.status = 'active' ORDER BY s.id
 			ON CONFLICT (organization_id, staff_id) DO UPDATE SET last_number = notification_counters.last_number + 1
 			RETURNING staff_id, last_number
+		), told AS (
+			INSERT INTO notifications (organization_id, id, staff_id, number, kind, run_id, actor_staff_id, from_staff_id, created_at,
+				people_count, tasks_count, matters_count, events_count, share_matter_ids, share_tasks, share_matters, share_events, email_status, email_at)
+			SELECT $1, notice.id, notice.staff_id, counted.last_number, notice.kind, $14, $15, nullif(notice.from_staff_id, '00000000-0000-0000-0000-000000000000'), $16,
+			       notice.people, notice.tasks, notice.matters, notice.events, notice.share_matter_ids::uuid[], notice.share_tasks::integer[],
+			       notice.share_matters::integer[], notice.share_events::integer[], CASE WHEN s.email_notifications THEN 'pending' ELSE 'none' END, $16
+			FROM counted
+			JOIN notice ON notice.staff_id = counted.staff_id
+			JOIN staff s ON s.organization_id = $1 AND s.id = counted.staff_id
+			RETURNING id, email_status
+		), listed AS (
+			INSERT INTO notification_items (organization_id, notification_id, position, kind, item_id)
+			SELECT $1, told.id, item.position, item.kind, item.item_id
+			FROM told JOIN unnest($17::uuid[], $18::smallint[], $19::text[], $20::uuid[]) AS item (notification_id, position, kind, item_id)
+				ON item.notification_id = told.id
 		)
-		INSERT INTO notifications (organization_id, id, staff_id, number, kind, run_id, actor_staff_id, from_staff_id, created_at,
-			people_count, tasks_count, matters_count, events_count, share_matter_ids, share_tasks, share_matters, share_events, email_status, email_at)
-		SELECT $1, notice.id, notice.staff_id, counted.last_number, notice.kind, $14, $15, nullif(notice.from_staff_id, '00000000-0000-0000-0000-000000000000'), $16,
-		       notice.people, notice.tasks, notice.matters, notice.events, notice.share_matter_ids::uuid[], notice.share_tasks::integer[],
-		       notice.share_matters::integer[], notice.share_events::integer[], CASE WHEN s.email_notifications THEN 'pending' ELSE 'none' END, $16
-		FROM counted
-		JOIN notice ON notice.staff_id = counted.staff_id
-		JOIN staff s ON s.organization_id = $1 AND s.id = counted.staff_id
-		RETURNING id, email_status`,
-		tx.Organization.String(), saved, c.receivers, c.from, pq.Array(c.kinds), c.people, c.tasks, c.matters, c.events,
+		SELECT told.id FROM told WHERE told.email_status = 'pending' ORDER BY told.id`,
+		tx.Organization.String(), c.saved, c.receivers, c.from, pq.Array(c.kinds), c.people, c.tasks, c.matters, c.events,
 		pq.Array(c.shareMatterIDs), pq.Array(c.shareTasks), pq.Array(c.shareMatters), pq.Array(c.shareEvents),
-		nullID(stamp.RunID), nullID(stamp.Actor), stamp.At)
+		nullID(stamp.RunID), nullID(stamp.Actor), stamp.At, c.itemOf, c.places, pq.Array(c.itemKinds), c.items)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("save notices: %w", err)
 	}
-	statuses := make(map[uuid.UUID]string, len(notices))
 	err = each(rows, func(scan scanner) error {
 		var id uuid.UUID
-		var status string
-		if err := scan(&id, &status); err != nil {
-			return err
-		}
-		statuses[id] = status
-		return nil
+		err := scan(&id)
+		toMail = append(toMail, id)
+		return err
 	})
-	return statuses, err
+	if err != nil {
+		return nil, fmt.Errorf("save notices: %w", err)
+	}
+	return toMail, nil
 }
 
-// noticeColumns are notices by column.
+// noticeColumns are notices, and their items, by column.
 type noticeColumns struct {
-	receivers, from                                       ids
+	saved, receivers, from                                ids
 	kinds                                                 []string
 	people, tasks, matters, events                        ints
 	shareMatterIDs, shareTasks, shareMatters, shareEvents []string // each the text of an array
+	itemOf, items                                         ids
+	places                                                ints
+	itemKinds                                             []string
 }
 
-func (c *noticeColumns) add(notice domain.Notice) {
+func (c *noticeColumns) add(id uuid.UUID, notice domain.Notice) {
+	c.saved = append(c.saved, id)
+	for place, item := range notice.Items {
+		c.itemOf, c.items = append(c.itemOf, id), append(c.items, item.ID)
+		c.places, c.itemKinds = append(c.places, place+1), append(c.itemKinds, string(item.Kind))
+	}
 	c.receivers, c.from, c.kinds = append(c.receivers, notice.Receiver), append(c.from, notice.From), append(c.kinds, string(notice.Kind))
 	c.people, c.tasks = append(c.people, notice.Work.People), append(c.tasks, notice.Work.Tasks)
 	c.matters, c.events = append(c.matters, notice.Work.Matters), append(c.events, notice.Work.Events)

@@ -51,7 +51,7 @@ func (q *Queue) EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.
 	for i, notification := range notifications {
 		jobs[i] = mailJob(app.MailJob{Organization: organization, Notification: notification})
 	}
-	_, err := q.client.InsertManyTx(ctx, tx, jobs)
+	_, err := q.client.InsertManyFastTx(ctx, tx, jobs)
 	return err
 }
 
