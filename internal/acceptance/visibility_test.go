@@ -428,6 +428,41 @@ func TestB5Visibility(t *testing.T) {
 		}
 	})
 
+	// What waits for locked rows that change meanwhile judges them anew; asking there who sees them crashed the database once.
+	s.rule(t, "B5 matters that become those of groups while a run waits for them go the way of those that groups see", func(t *testing.T, w *world) {
+		leaver, successor := w.member("member"), w.member("member")
+		group := w.group(w.Admin)
+		var matters []uuid.UUID
+		for range 4 {
+			matters = append(matters, w.matter("everyone", leaver))
+		}
+		tx, err := w.service.DB.SQL.BeginTxx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		for _, statement := range []string{
+			`UPDATE matters SET visibility = 'groups' WHERE organization_id = $1`,
+			`INSERT INTO matter_groups (organization_id, matter_id, staff_group_id) SELECT organization_id, id, '` + group.String() + `' FROM matters WHERE organization_id = $1`,
+		} {
+			if _, err := tx.ExecContext(t.Context(), statement, w.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answered := make(chan answer, 1)
+		go func() { answered <- w.reassign(handOver(leaver, given("matters", "", successor))) }()
+		eventually(t, "the run waits", func() bool {
+			return w.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM matters m%'`) > 0
+		})
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		(<-answered).must(200)
+		for _, matter := range matters {
+			w.responsible(matter, successor)
+		}
+	})
+
 	s.rule(t, "B5 who hands over their private matter no longer sees it", func(_ *testing.T, w *world) {
 		s := w.zanzibar()
 		s.becomes("private")
