@@ -66,7 +66,7 @@ func (tx *Tx) itemsToUndo(ctx context.Context, run uuid.UUID) (*undoing, error) 
 	if err != nil {
 		return nil, err
 	}
-	read := &undoing{ids: map[domain.ItemKind][]uuid.UUID{}, places: map[domain.ItemKind][]int{}}
+	read := &undoing{ids: make(map[domain.ItemKind][]uuid.UUID), places: make(map[domain.ItemKind][]int)}
 	sets := sharedSets{}
 	err = each(rows, func(scan scanner) error {
 		var item domain.UndoItem

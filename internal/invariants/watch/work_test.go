@@ -45,7 +45,9 @@ func TestStatementsOfALeaversWork(t *testing.T) {
 		statements := s.watch.During(func() { s.call(t, "POST", "/v1/reassign-work", body, &made, "Idempotency-Key", "work") })
 		handedOver = append(handedOver, statements)
 		s.wroteWhatItMoves(t, made, statements)
-		statements = s.watch.During(func() { s.call(t, "POST", "/v1/runs/"+made.ID.String()+"/undo", object{}, &back, "Idempotency-Key", "undo") })
+		statements = s.watch.During(func() {
+			s.call(t, "POST", "/v1/runs/"+made.ID.String()+"/undo", object{}, &back, "Idempotency-Key", "undo")
+		})
 		undone = append(undone, statements)
 		s.wroteWhatItMoves(t, back, statements)
 		if made.total("matters_moved") != back.total("matters_moved") || made.total("tasks_changed") != back.total("tasks_changed") {
