@@ -48,7 +48,7 @@ type taskState struct {
 type rowState struct {
 	hash    int64
 	with    uuid.UUID // who is responsible for a matter, or owns an event
-	guarded bool // private or closed (I6)
+	guarded bool      // private or closed (I6)
 }
 
 // Take keeps the state as it is now.
