@@ -134,7 +134,10 @@ func (b *bench) id(ctx context.Context, kind, number int) (string, error) {
 }
 
 // changedTables are what a change leaves dead rows in.
-var changedTables = []string{"people", "tasks", "assignments", "task_assignees", "bare.people", "bare.tasks", "bare.assignments", "bare.task_assignees"}
+var changedTables = []string{
+	"people", "tasks", "assignments", "task_assignees", "notification_counters",
+	"bare.people", "bare.tasks", "bare.assignments", "bare.task_assignees",
+}
 
 func changeByService(ctx context.Context, b *bench, handed *handing) (time.Duration, error) {
 	if err := b.database.tidy(ctx, changedTables...); err != nil {
@@ -166,38 +169,21 @@ func changeByHand(ctx context.Context, b *bench, pool *sql.DB, handed *handing, 
 	if err := b.database.tidy(ctx, changedTables...); err != nil {
 		return 0, err
 	}
-	var runID string
-	if err := b.database.owner.QueryRowContext(ctx, `SELECT bench.id_now()`).Scan(&runID); err != nil {
-		return 0, fmt.Errorf("make an id: %w", err)
-	}
-	who, err := b.id(ctx, kindStaff, staffAsking)
+	known, err := b.known(ctx)
 	if err != nil {
 		return 0, err
 	}
-	known := map[value]any{
-		organization: b.world.organization, selection: handed.selection, takingOver: pq.Array([]string{handed.next()}),
-		run: runID, asking: who, people: handed.people,
-	}
-	took, err := timed(func() error {
-		return script.begin(ctx, pool, b.world.organization, func(tx *sql.Tx) error {
-			for _, step := range script.steps {
-				var arguments []any
-				for _, value := range step.values {
-					arguments = append(arguments, known[value])
-				}
-				if _, err := tx.ExecContext(ctx, step.statement, arguments...); err != nil {
-					return fmt.Errorf("%s: %w", step.what, err)
-				}
-			}
-			return nil
-		})
-	})
+	known[selection], known[takingOver], known[people] = handed.selection, pq.Array([]string{handed.next()}), handed.people
+	took, err := script.run(ctx, b, pool, known)
 	if err != nil {
 		return 0, err
 	}
 	handed.holder = 1 - handed.holder
-	return took, checkRecorded(ctx, b, handed, runID, script)
+	return took, checkRecorded(ctx, b, handed, fmt.Sprint(known[run]), script)
 }
+
+// itemsTold is how many items a notification names.
+const itemsTold = 20
 
 // checkedChanges are those of the warm-up.
 const checkedChanges = 2
@@ -211,12 +197,14 @@ func checkRecorded(ctx context.Context, b *bench, handed *handing, run string, s
 	const query = `SELECT (SELECT count(*) FROM %[1]srun_items WHERE run_id = $1 AND outcome = 'changed')
 		+ (SELECT count(*) FROM %[1]saudit_events WHERE run_id = $1 AND before <> after)
 		+ (SELECT count(*) FROM %[1]sassignments WHERE staff_id = $2) + (SELECT count(*) FROM %[1]stask_assignees WHERE staff_id = $2)
-		+ (SELECT count(*) FROM %[1]sassignments WHERE staff_id = $3) + (SELECT count(*) FROM %[1]stask_assignees WHERE staff_id = $3)`
-	found, err := b.database.number(ctx, fmt.Sprintf(query, script.schema), run, handed.staff[handed.holder], handed.next())
+		+ (SELECT count(*) FROM %[1]sassignments WHERE staff_id = $3) + (SELECT count(*) FROM %[1]stask_assignees WHERE staff_id = $3)
+		+ (SELECT count(*) FROM %[1]snotifications n JOIN %[1]snotification_items i ON i.notification_id = n.id
+			WHERE n.run_id = $1 AND n.staff_id = $2 AND n.people_count + n.tasks_count = $4)`
+	found, err := b.database.number(ctx, fmt.Sprintf(query, script.schema), run, handed.staff[handed.holder], handed.next(), handed.people+handed.tasks)
 	if err != nil {
 		return err
 	}
-	if expected := 3 * (handed.people + handed.tasks); found != expected {
+	if expected := 3*(handed.people+handed.tasks) + itemsTold; found != expected {
 		return fmt.Errorf("left %d rows behind, expected %d", found, expected)
 	}
 	return nil

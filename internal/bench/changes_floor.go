@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 )
 
 // script is a change written by hand, as a good administrator of databases would: nothing but sets, no row leaves the
@@ -30,7 +31,42 @@ const (
 	run
 	asking
 	people // how many
+	notice // the id of the notification
+	noticeToLeaver
+	from       // whose work goes to others
+	successor  // who gets it
+	itemsMoved // how many
 )
+
+// known is what values are in one round.
+type known map[value]any
+
+// known makes what every round needs: ids for what it writes.
+func (b *bench) known(ctx context.Context) (known, error) {
+	who, err := b.id(ctx, kindStaff, staffAsking)
+	if err != nil {
+		return nil, err
+	}
+	return known{organization: b.world.organization, asking: who, run: newID(), notice: newID(), noticeToLeaver: newID()}, nil
+}
+
+// run runs the script in one transaction and tells how long it took.
+func (s script) run(ctx context.Context, b *bench, pool *sql.DB, known known) (time.Duration, error) {
+	return timed(func() error {
+		return s.begin(ctx, pool, b.world.organization, func(tx *sql.Tx) error {
+			for _, step := range s.steps {
+				var arguments []any
+				for _, value := range step.values {
+					arguments = append(arguments, known[value])
+				}
+				if _, err := tx.ExecContext(ctx, step.statement, arguments...); err != nil {
+					return fmt.Errorf("%s: %w", step.what, err)
+				}
+			}
+			return nil
+		})
+	})
+}
 
 // idNow makes ids of version 7, as the service's are: what is made later sorts later.
 const idNow = `
@@ -66,18 +102,18 @@ var ownTables = script{schema: "", begin: bareTransaction, steps: []step{
 			FROM selection_people c LEFT JOIN assignments a ON a.organization_id = c.organization_id AND a.person_id = c.person_id
 			WHERE c.organization_id = $2 AND c.selection_id = $3 GROUP BY c.person_id
 		), task AS MATERIALIZED (
-			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team
+			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team, t.due_on
 			FROM person
 			JOIN tasks t ON t.organization_id = $2 AND t.person_id = person.id AND t.status IN ('open', 'in_progress')
 			JOIN task_assignees h ON h.organization_id = t.organization_id AND h.task_id = t.id
-			GROUP BY t.id, person.before
+			GROUP BY t.id, t.due_on, person.before
 			HAVING bool_or(h.staff_id = ANY (person.before))
 		)
 		INSERT INTO item
-		SELECT row_number() OVER (), kind, id, before, after FROM (
-			SELECT 'person' AS kind, id, before, $1::uuid[] AS after FROM person
+		SELECT row_number() OVER (), kind, id, before, after, due FROM (
+			SELECT 'person' AS kind, id, before, $1::uuid[] AS after, NULL::timestamptz AS due FROM person
 			UNION ALL
-			SELECT 'task', id, before, ` + handoverRule + ` FROM task) planned
+			SELECT 'task', id, before, ` + handoverRule + `, due_on FROM task) planned
 		WHERE before IS DISTINCT FROM after`, []value{takingOver, organization, selection}},
 	{"look at the plan", `ANALYZE item`, nil},
 	{"take people", `DELETE FROM assignments a USING item
@@ -100,10 +136,29 @@ var ownTables = script{schema: "", begin: bareTransaction, steps: []step{
 		INSERT INTO audit_events (organization_id, id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, before, after)
 		SELECT $1, ` + auditID + `, now(), $3, 'manage_assignments', kind, id, $2, 'bench', before_audit, after_audit
 		FROM item JOIN shape USING (before, after)`, []value{organization, run, asking}},
+	{"tell who takes over", `WITH counted AS (
+			INSERT INTO notification_counters (organization_id, staff_id, last_number) SELECT $1, s, 1 FROM unnest($2::uuid[]) s
+			ON CONFLICT (organization_id, staff_id) DO UPDATE SET last_number = notification_counters.last_number + 1 RETURNING staff_id, last_number)
+		INSERT INTO notifications (organization_id, id, staff_id, number, kind, run_id, actor_staff_id, created_at, people_count, tasks_count, email_status, email_at)
+		SELECT $1, $3, staff_id, last_number, 'work_received', $4, $5, now(), people, tasks, 'pending', now()
+		FROM counted, (` + itemCounts + `) counts`, []value{organization, takingOver, notice, run, asking}},
+	{
+		"tell what is due next", `INSERT INTO notification_items (organization_id, notification_id, position, kind, item_id)
+		SELECT $1, $2, row_number() OVER (), kind, id FROM (` + dueNext + `) next`,
+		[]value{organization, notice},
+	},
+	{"leave a mail", mailJobByHand + ` VALUES (jsonb_build_object('organization_id', $1::uuid, 'notification_id', $2::uuid), 'mail', 1000, 'mail', 'available')`, []value{organization, notice}},
 }}
 
-// planTable holds what becomes of each item, until the transaction ends.
-const planTable = `CREATE TEMPORARY TABLE item (position bigint, kind text, id uuid, before uuid[], after uuid[]) ON COMMIT DROP`
+// planTable holds what becomes of each item, until the transaction ends, when it is due, and the matter it belongs to.
+const planTable = `CREATE TEMPORARY TABLE item (position bigint, kind text, id uuid, before uuid[], after uuid[], due timestamptz, matter uuid) ON COMMIT DROP`
+
+// dueNext are the items that a notification names.
+const dueNext = `SELECT kind, id FROM item WHERE due IS NOT NULL ORDER BY due, kind DESC, id LIMIT 20`
+
+// itemCounts count the items by kind.
+const itemCounts = `SELECT count(*) FILTER (WHERE kind = 'person') AS people, count(*) FILTER (WHERE kind = 'task') AS tasks,
+	count(*) FILTER (WHERE kind = 'matter') AS matters, count(*) FILTER (WHERE kind = 'calendar_event') AS events FROM item`
 
 // shapes makes the documents of the audit trail once for each way in which items went.
 const shapes = `WITH shape AS MATERIALIZED (
@@ -125,18 +180,18 @@ var bareTables = script{schema: "bare.", begin: plainTransaction, steps: []step{
 			FROM bare.selection_people c LEFT JOIN bare.assignments a ON a.person_id = c.person_id
 			WHERE c.selection_id = $2 GROUP BY c.person_id
 		), task AS MATERIALIZED (
-			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team
+			SELECT t.id, array_agg(h.staff_id ORDER BY h.staff_id) AS before, person.before AS team, t.due_on
 			FROM person
 			JOIN bare.tasks t ON t.person_id = person.id AND t.status IN ('open', 'in_progress')
 			JOIN bare.task_assignees h ON h.task_id = t.id
-			GROUP BY t.id, person.before
+			GROUP BY t.id, t.due_on, person.before
 			HAVING bool_or(h.staff_id = ANY (person.before))
 		)
 		INSERT INTO item
-		SELECT row_number() OVER (), kind, id, before, after FROM (
-			SELECT 'person' AS kind, id, before, $1::uuid[] AS after FROM person
+		SELECT row_number() OVER (), kind, id, before, after, due FROM (
+			SELECT 'person' AS kind, id, before, $1::uuid[] AS after, NULL::timestamptz AS due FROM person
 			UNION ALL
-			SELECT 'task', id, before, ` + handoverRule + ` FROM task) planned
+			SELECT 'task', id, before, ` + handoverRule + `, due_on FROM task) planned
 		WHERE before IS DISTINCT FROM after`, []value{takingOver, selection}},
 	{"look at the plan", `ANALYZE item`, nil},
 	{"take people", `DELETE FROM bare.assignments a USING item WHERE item.kind = 'person' AND a.person_id = item.id AND a.staff_id <> ALL (item.after)`, nil},
@@ -156,6 +211,17 @@ var bareTables = script{schema: "bare.", begin: plainTransaction, steps: []step{
 		INSERT INTO bare.audit_events (id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, before, after)
 		SELECT ` + auditID + `, now(), $1, 'manage_assignments', kind, id, $2, 'bench', before_audit, after_audit
 		FROM item JOIN shape USING (before, after)`, []value{asking, run}},
+	{"tell who takes over", `WITH counted AS (
+			INSERT INTO bare.notification_counters (staff_id, last_number) SELECT s, 1 FROM unnest($1::uuid[]) s
+			ON CONFLICT (staff_id) DO UPDATE SET last_number = notification_counters.last_number + 1 RETURNING staff_id, last_number)
+		INSERT INTO bare.notifications (id, staff_id, number, kind, run_id, actor_staff_id, created_at, people_count, tasks_count, email_status, email_at)
+		SELECT $2, staff_id, last_number, 'work_received', $3, $4, now(), people, tasks, 'pending', now()
+		FROM counted, (` + itemCounts + `) counts`, []value{takingOver, notice, run, asking}},
+	{
+		"tell what is due next", `INSERT INTO bare.notification_items (notification_id, position, kind, item_id)
+		SELECT $1, row_number() OVER (), kind, id FROM (` + dueNext + `) next`,
+		[]value{notice},
+	},
 }}
 
 func plainTransaction(ctx context.Context, db *sql.DB, _ string, work func(*sql.Tx) error) error {
@@ -188,6 +254,16 @@ func makeBareTables(ctx context.Context, b *bench) error {
 		`CREATE TABLE bare.runs AS SELECT id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, request, totals FROM runs WHERE false`,
 		`CREATE TABLE bare.run_items AS SELECT run_id, position, kind, item_id, outcome, reason, before_staff_ids, after_staff_ids FROM run_items WHERE false`,
 		`CREATE TABLE bare.audit_events AS SELECT id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, reason, before, after FROM audit_events WHERE false`,
+		`CREATE TABLE bare.notification_counters (staff_id uuid PRIMARY KEY, last_number bigint)`,
+		`CREATE TABLE bare.notifications AS SELECT id, staff_id, number, kind, run_id, actor_staff_id, from_staff_id, created_at, people_count, tasks_count, matters_count, events_count,
+			share_matter_ids, share_tasks, share_matters, share_events, email_status, email_at FROM notifications WHERE false`,
+		`CREATE TABLE bare.notification_items AS SELECT notification_id, position, kind, item_id FROM notification_items WHERE false`,
+		`CREATE TABLE bare.matters AS SELECT id, number, description, status, visibility, responsible_staff_id, client_id, created_at, updated_at FROM matters WHERE organization_id = ` + own + ` ORDER BY id`,
+		`CREATE TABLE bare.calendar_events AS SELECT id, title, starts_at, ends_at, owner_staff_id, matter_id, created_at, updated_at FROM calendar_events WHERE organization_id = ` + own + ` ORDER BY id`,
+		`ALTER TABLE bare.notifications ADD PRIMARY KEY (id)`,
+		`ALTER TABLE bare.notification_items ADD PRIMARY KEY (notification_id, position)`,
+		`ALTER TABLE bare.matters ADD PRIMARY KEY (id)`,
+		`ALTER TABLE bare.calendar_events ADD PRIMARY KEY (id)`,
 		`ALTER TABLE bare.people ADD PRIMARY KEY (id)`,
 		`ALTER TABLE bare.tasks ADD PRIMARY KEY (id)`,
 		`ALTER TABLE bare.assignments ADD PRIMARY KEY (person_id, staff_id)`,
@@ -197,6 +273,7 @@ func makeBareTables(ctx context.Context, b *bench) error {
 		`ALTER TABLE bare.audit_events ADD PRIMARY KEY (id)`,
 		`CREATE INDEX ON bare.tasks (person_id)`,
 		`VACUUM ANALYZE bare.people`, `VACUUM ANALYZE bare.tasks`, `VACUUM ANALYZE bare.assignments`, `VACUUM ANALYZE bare.task_assignees`,
+		`VACUUM ANALYZE bare.matters`, `VACUUM ANALYZE bare.calendar_events`,
 	}
 	for _, statement := range statements {
 		if _, err := b.database.owner.ExecContext(ctx, statement); err != nil {

@@ -36,6 +36,7 @@ type work struct {
 // works are the measurements there are, in the order they are taken.
 var works = []work{
 	{"W1", measureChanges},
+	{"W2", measureHandovers},
 	{"W3", measureSingles},
 	{"W4", measureList},
 	{"W5", measureSummary},
@@ -65,7 +66,7 @@ func main() {
 func readOptions(arguments []string) (options, error) {
 	chosen := options{settings: map[string]string{}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measure these alone, separated by commas: W1,W3,W4,W5,W6,W7,memory")
+	only := flags.String("only", "", "measure these alone, separated by commas: W1,W2,W3,W4,W5,W6,W7,memory")
 	flags.IntVar(&chosen.rounds, "rounds", 7, "how many rounds of each pair are measured, after one to warm up")
 	flags.Float64Var(&chosen.scale, "scale", 1, "the size of the caseload; 0.1 for a quick look")
 	flags.StringVar(&chosen.keep, "keep", "", "keep the database in this folder, and use the one that is there")

@@ -19,9 +19,10 @@ type world struct {
 // The staff of an organization: an administrator who asks, some with a part in one measurement, and those with ordinary work.
 const (
 	staffAsking   = 1
-	staffArchive  = 2 // closed tasks by the hundred thousand: for pages far down a list
-	staffLeaver   = 3 // a tenth of the people: for the summary
-	staffSwapping = 4 // with those after it, three pairs that hand people to each other
+	staffArchive  = 2  // closed tasks by the hundred thousand: for pages far down a list
+	staffLeaver   = 3  // a tenth of the people: for the summary
+	staffSwapping = 4  // with those after it, three pairs that hand people to each other
+	staffHanding  = 14 // with the one after it, a pair that hands the work on matters to each other
 	staffOrdinary = 20 // and all after it
 	staffCount    = 200
 
@@ -29,7 +30,7 @@ const (
 )
 
 // seedFormat is counted up when the seed changes: a kept database of another format is refused.
-const seedFormat = 2
+const seedFormat = 3
 
 // seedHelpers are where the seed's own things live, beside the service's tables. bench.id makes ids of version 7: those of
 // greater numbers are greater, as those made later are.
@@ -45,6 +46,9 @@ const seedHelpers = `
 	$$;
 	CREATE OR REPLACE FUNCTION bench.staff_of(person bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 		SELECT CASE WHEN person % 2 = 1 THEN 4 WHEN person % 20 = 0 THEN 6 WHEN person % 200 = 10 THEN 8 ELSE bench.ordinary(person) END
+	$$;
+	CREATE OR REPLACE FUNCTION bench.responsible_for(matter bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+		SELECT CASE WHEN matter % 25 = 21 THEN 14 ELSE bench.ordinary(matter) END
 	$$`
 
 // The kinds of ids.
@@ -57,7 +61,8 @@ const (
 // seedStatements fill one organization, the $1th, with $2 people and what belongs to them in proportion. Half of the people
 // are served by staff 4 alone, a twentieth by staff 6, a two-hundredth by staff 8, a tenth by staff 3 and somebody
 // ordinary, the rest by one or two who are ordinary. There are ten tasks a person, every fourth active: of
-// those, four fifths belong to people (two each), held by the first of the person's staff.
+// those, four fifths belong to people (two each), held by the first of the person's staff. Staff 14 is responsible for every
+// 25th matter, holds its tasks, and owns events of it that are still to come.
 var seedStatements = []struct{ what, statement string }{
 	{"organization", `INSERT INTO organizations (id, name, time_zone, created_at)
 		SELECT bench.id($1, 0, 1), 'Benchmark ' || $1, 'America/Toronto', now() WHERE $2::bigint > 0`},
@@ -81,7 +86,7 @@ var seedStatements = []struct{ what, statement string }{
 	{"matters", `INSERT INTO matters (organization_id, id, external_id, number, description, status, visibility, responsible_staff_id, client_id, created_at, updated_at)
 		SELECT bench.id($1, 0, 1), bench.id($1, 3, n), 'M-' || n, 'M-' || n, 'Matter ' || n,
 			CASE n % 5 WHEN 0 THEN 'closed' WHEN 1 THEN 'pending' ELSE 'open' END,
-			CASE n % 50 WHEN 0 THEN 'private' WHEN 25 THEN 'groups' ELSE 'everyone' END, bench.id($1, 1, bench.ordinary(n)),
+			CASE n % 50 WHEN 0 THEN 'private' WHEN 25 THEN 'groups' ELSE 'everyone' END, bench.id($1, 1, bench.responsible_for(n)),
 			CASE WHEN n % 2 = 0 THEN bench.id($1, 2, n) END, now(), now()
 		FROM generate_series(1, $2::bigint / 2) n`},
 	{"tasks", `INSERT INTO tasks (organization_id, id, external_id, title, details, status, due_on, person_id, matter_id, created_at, updated_at)
@@ -97,13 +102,15 @@ var seedStatements = []struct{ what, statement string }{
 			SELECT CASE WHEN k % 3 < 2 THEN 2 ELSE bench.ordinary(k / 3) END WHERE NOT active
 			UNION SELECT bench.staff_of(person) WHERE active AND k % 25 < 20 AND (bench.staff_of(person) < 20 OR k % 50 <> 7)
 			UNION SELECT bench.ordinary(k) WHERE active AND k % 25 < 20 AND bench.staff_of(person) >= 20 AND k % 10 = 3
-			UNION SELECT bench.ordinary(1 + k % ($2::bigint / 2)) WHERE active AND k % 25 BETWEEN 20 AND 23
+			UNION SELECT bench.responsible_for(1 + k % ($2::bigint / 2)) WHERE active AND k % 25 BETWEEN 20 AND 23
 			UNION SELECT bench.ordinary(k) WHERE active AND k % 25 = 24) AS holder (staff)`},
 	{"events", `INSERT INTO calendar_events (organization_id, id, external_id, title, starts_at, ends_at, owner_staff_id, matter_id, created_at, updated_at)
-		SELECT bench.id($1, 0, 1), bench.id($1, 5, n), 'E-' || n, 'Event ' || n, now() + (n % 2000 - 500) * interval '1 hour',
-			now() + (n % 2000 - 499) * interval '1 hour', bench.id($1, 1, bench.ordinary(n)),
-			CASE WHEN n % 3 < 2 THEN bench.id($1, 3, 1 + n % ($2::bigint / 2)) END, now(), now()
-		FROM generate_series(1, $2::bigint * 2) n`},
+		SELECT bench.id($1, 0, 1), bench.id($1, 5, n), 'E-' || n, 'Event ' || n, now() + hours * interval '1 hour',
+			now() + (hours + 1) * interval '1 hour', bench.id($1, 1, owner),
+			CASE WHEN owner = 14 OR n % 3 < 2 THEN bench.id($1, 3, 1 + n % ($2::bigint / 2)) END, now(), now()
+		FROM generate_series(1, $2::bigint * 2) n, LATERAL (
+			SELECT CASE WHEN n % 25 = 20 AND n % 8 < 5 THEN 14 ELSE bench.ordinary(n) END,
+				CASE WHEN n % 25 = 20 AND n % 8 < 5 THEN 500 + n % 1500 ELSE n % 2000 - 500 END) AS of (owner, hours)`},
 	{"who attends events", `INSERT INTO calendar_event_attendees (organization_id, calendar_event_id, staff_id)
 		SELECT bench.id($1, 0, 1), bench.id($1, 5, n), bench.id($1, 1, bench.ordinary(n + 1)) FROM generate_series(4, $2::bigint * 2, 4) n`},
 }
