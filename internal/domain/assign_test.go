@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -202,4 +203,27 @@ func pointers(refused *domain.Error) string {
 		texts = append(texts, field.Pointer+" "+string(field.Code))
 	}
 	return strings.Join(texts, ", ")
+}
+
+func TestTooManyPlaces(t *testing.T) {
+	t.Parallel()
+	ann, bob := uuid.New(), uuid.New()
+	facts := &domain.AssignmentFacts{
+		People: make([]domain.PersonFacts, domain.MaxSharedSeats/2+1),
+		Staff:  map[uuid.UUID]domain.StaffStatus{ann: domain.StaffActive, bob: domain.StaffActive},
+	}
+	for i := range facts.People {
+		facts.People[i] = domain.PersonFacts{ID: uuid.New(), Kind: domain.KindClient}
+	}
+	add := func(staff ...uuid.UUID) error {
+		_, err := domain.PlanAssignments(facts, domain.AssignmentChange{Type: domain.ChangeAdd, StaffIDs: staff}, domain.Intake{})
+		return err
+	}
+	var refusal *domain.Error
+	if err := add(ann, bob); !errors.As(err, &refusal) || refusal.Code != domain.CodeSelectionTooLarge {
+		t.Errorf("got %v", err)
+	}
+	if err := add(ann, ann); err != nil {
+		t.Errorf("got %v where one gets everybody", err)
+	}
 }

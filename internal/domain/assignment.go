@@ -87,6 +87,9 @@ func PlanAssignments(facts *AssignmentFacts, change AssignmentChange, intake Int
 	if err := CheckNamedStaff(facts.Staff, change); err != nil {
 		return nil, err
 	}
+	if err := checkSize(facts, change); err != nil {
+		return nil, err
+	}
 	if err := checkExistingAssignments(facts, change); err != nil {
 		return nil, err
 	}
@@ -208,6 +211,27 @@ func (n *namedStaff) refusal() error {
 	}
 	refusal.Fields = n.fields
 	return refusal
+}
+
+// MaxSharedSeats is how many places a change may give where several share: people and tasks times those who get them. One
+// successor may be given everything there is.
+const MaxSharedSeats = 1_000_000
+
+// checkSize refuses to give many people and tasks to many staff, which no office means and no memory holds.
+func checkSize(facts *AssignmentFacts, change AssignmentChange) error {
+	named := len(NewStaffSet(change.StaffIDs...))
+	if change.Type == ChangeRemove || named < 2 {
+		return nil
+	}
+	subjects := len(facts.People)
+	if change.TaskPolicy == TasksAddNewStaff || change.TaskPolicy == TasksReassignAll {
+		subjects += len(facts.Tasks)
+	}
+	if subjects*named <= MaxSharedSeats {
+		return nil
+	}
+	return Refuse(CodeSelectionTooLarge, "%d people and tasks for %d staff each are more than %d places. Name fewer staff, or fewer people.", subjects, named, MaxSharedSeats).
+		With("maximum", MaxSharedSeats).At("/staff_ids", CodeSelectionTooLarge, "Too many for so many people.")
 }
 
 // checkExistingAssignments refuses to assign where anybody has staff already: the caller must choose between adding and

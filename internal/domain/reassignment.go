@@ -16,6 +16,9 @@ func PlanWork(facts *WorkFacts, wish WorkWish, today Date, now time.Time) (*Plan
 	if err := CheckSuccessors(facts.Staff, wish); err != nil {
 		return nil, err
 	}
+	if err := checkSharedWork(facts, wish); err != nil {
+		return nil, err
+	}
 	p := workPlan{Plan: &Plan{}, facts: facts, wish: wish}
 	p.planMatters()
 	p.planPeople()
@@ -23,6 +26,26 @@ func PlanWork(facts *WorkFacts, wish WorkWish, today Date, now time.Time) (*Plan
 	p.shareTasksAndEvents(tasks, events)
 	p.sortItems()
 	return p.Plan, nil
+}
+
+// checkSharedWork refuses to give so much work to so many who all share it that no memory holds it.
+func checkSharedWork(facts *WorkFacts, wish WorkWish) error {
+	for _, part := range wish.parts() {
+		if part.Distribution != DistributeEach {
+			continue
+		}
+		subjects := len(facts.Tasks)
+		if part.name == "people" {
+			subjects += len(facts.People)
+		}
+		successors := len(part.successors())
+		if successors > 1 && subjects*successors > MaxSharedSeats {
+			return Refuse(CodeInvalidValue, "The %s for %d successors each are more than %d places. Name fewer, or share by round_robin or least_loaded.",
+				part.name, successors, MaxSharedSeats).With("maximum", MaxSharedSeats).
+				At("/"+part.name+"/to_staff_ids", CodeInvalidValue, "Too many for so much work.")
+		}
+	}
+	return nil
 }
 
 // CheckSuccessors refuses who does not exist, the leaver too, and who is to take over and is not active (A13).

@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -478,4 +479,29 @@ func TestWhatAWishSays(t *testing.T) {
 		}
 		equal(t, "takes client, referral", strings.Join(texts, ", "), "false false, true true, true false, true true")
 	})
+}
+
+func TestTooMuchForEach(t *testing.T) {
+	staff := map[uuid.UUID]domain.StaffStatus{}
+	next := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+	from, to := next(), []uuid.UUID{next(), next(), next()}
+	for _, id := range append([]uuid.UUID{from}, to...) {
+		staff[id] = domain.StaffActive
+	}
+	facts := &domain.WorkFacts{Staff: staff}
+	for range domain.MaxSharedSeats/len(to) + 1 {
+		facts.Tasks = append(facts.Tasks, domain.WorkTask{Matter: domain.None, Person: domain.None, Assignees: domain.StaffSet{from}})
+	}
+	plan := func(distribution domain.Distribution) error {
+		wish := domain.WorkWish{From: from, Tasks: &domain.WorkPart{To: to, Distribution: distribution}}
+		_, err := domain.PlanWork(facts, wish, domain.Date{Year: 2026, Month: 11, Day: 25}, time.Now())
+		return err
+	}
+	var refusal *domain.Error
+	if err := plan(domain.DistributeEach); !errors.As(err, &refusal) || refusal.Code != domain.CodeInvalidValue || refusal.Fields[0].Pointer != "/tasks/to_staff_ids" {
+		t.Errorf("got %v", err)
+	}
+	if err := plan(domain.DistributeRoundRobin); err != nil {
+		t.Errorf("got %v where one gets each", err)
+	}
 }

@@ -20,6 +20,8 @@ import (
 type Store struct {
 	DB *sqlx.DB
 
+	shares *shares // of the organizations in the connections
+
 	prepareLock sync.RWMutex
 	prepared    map[string]*sqlx.Stmt // by their text; nil while it is being prepared; no map: nothing is
 }
@@ -30,7 +32,7 @@ const maxPrepared = 400
 // NewStore makes a store of a pool of lib/pq connections. keepPrepared keeps the short statements prepared on each
 // connection; a pooler in transaction mode cannot do with that.
 func NewStore(db *sqlx.DB, keepPrepared bool) *Store {
-	store := &Store{DB: db}
+	store := &Store{DB: db, shares: sharesOf(db.Stats().MaxOpenConnections)}
 	if keepPrepared {
 		store.prepared = map[string]*sqlx.Stmt{}
 	}
@@ -69,6 +71,11 @@ const attempts = 6
 // transaction in favour of another (deadlock, serialization), work is called again: it must not keep anything of an
 // earlier call.
 func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) error {
+	release, err := s.shares.take(ctx, organization)
+	if err != nil {
+		return err
+	}
+	defer release()
 	for attempt := 1; ; attempt++ {
 		err := s.try(ctx, organization, isolation, work)
 		if err == nil || attempt == attempts || !endedInFavourOfAnother(err) {

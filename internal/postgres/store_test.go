@@ -43,3 +43,40 @@ func TestFullPool(t *testing.T) {
 		})
 	}
 }
+
+// However many requests of one organization wait, another finds a connection at once.
+func TestOneOrganizationDoesNotTakeAllConnections(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t).SQL
+	db.SetMaxOpenConns(4)
+	store := postgres.NewStore(db, true)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	noisy, quiet := domain.OrganizationID(uuid.Must(uuid.NewV7())), domain.OrganizationID(uuid.Must(uuid.NewV7()))
+	enough, held := make(chan struct{}), make(chan struct{}, 10)
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			err := store.InTx(ctx, noisy, postgres.Working, func(*postgres.Tx) error {
+				held <- struct{}{}
+				<-enough
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 3 {
+		<-held
+	}
+	began := time.Now()
+	if err := store.InTx(ctx, quiet, postgres.Working, func(*postgres.Tx) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("another organization waited for %s", took)
+	}
+	close(enough)
+	group.Wait()
+}
