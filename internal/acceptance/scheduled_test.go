@@ -251,6 +251,7 @@ func TestLentWork(t *testing.T) {
 			if told := list[api.Notification](w, lea, "/v1/notifications?kind=work_received"); len(told) != 1 || told[0].Work.Matters != 1 || told[0].Work.Tasks != 2 {
 				t.Errorf("the lender is told %+v", told)
 			}
+			work(t, w.toldOnce(ann, back), "work_handed_over", api.NotificationWork{Matters: 1, Tasks: 2, Events: 1, People: 1})
 			if state := w.reread(lent).Undo.MustGet(); state.Available || state.UndoneBy.MustGet() != back.ID.MustGet() {
 				t.Errorf("got %+v", state)
 			}

@@ -151,6 +151,32 @@ func TestUndo(t *testing.T) {
 		w.responsible(m, lea)
 	})
 
+	s.rule(t, "B7 B11 whoever an undo takes work from is told once, and by whom; who gets other work is told of that alone", func(t *testing.T, w *world) {
+		lea, ann, bob, cat := w.member("member"), w.member("member"), w.member("member"), w.member("member")
+		m := w.matter("everyone", lea)
+		w.workOn(m, lea)
+		w.workOn(m, lea, cat)
+		w.eventOn(m, tomorrow, lea)
+		run := w.reassigned(handOver(lea, given("matters", "", ann), given("tasks", "", ann), given("events", "", bob)))
+		undo := w.undone(run)
+		anns := w.toldOnce(ann, undo)
+		work(t, anns, "work_handed_over", api.NotificationWork{Matters: 1, Tasks: 2})
+		if !anns.From.IsNull() || anns.Actor.MustGet().ID != w.Admin.ID {
+			t.Errorf("got %+v", anns)
+		}
+		work(t, w.toldOnce(bob, undo), "work_handed_over", api.NotificationWork{Events: 1})
+		work(t, w.toldOnce(lea, undo), "work_received", api.NotificationWork{Matters: 1, Tasks: 2, Events: 1})
+		w.untold(cat)
+
+		person := w.person("client", ann)
+		managed := w.managed(people(person), change("replace", object{"staff_ids": idsOf(cat), "task_policy": "keep"}))
+		work(t, w.toldOnce(cat, managed), "work_received", api.NotificationWork{People: 1})
+		if told := w.told(ann, ""); len(told.Items) != 2 {
+			t.Errorf("a change of assignments tells whom it adds alone: got %+v", told.Items)
+		}
+		work(t, w.toldOnce(cat, w.undone(managed)), "work_handed_over", api.NotificationWork{People: 1})
+	})
+
 	s.rule(t, "B11 every change of assignments can be undone", func(t *testing.T, w *world) {
 		ann, bob, cat := w.member("member"), w.member("member"), w.member("member")
 		for what, change := range map[string]object{

@@ -131,7 +131,7 @@ func (a *App) undoDecision(tx *postgres.Tx, caller domain.Caller, undone domain.
 		if err != nil {
 			return decision{}, err
 		}
-		received.Due.Zone = zone
+		received.Due.Zone, received.Losers = zone, true
 		return decision{plan: planned, total: len(planned.Items), received: received}, nil
 	}
 }

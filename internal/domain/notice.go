@@ -14,7 +14,7 @@ type NoticeKind string
 // The kinds of notices.
 const (
 	NoticeWorkReceived   NoticeKind = "work_received"    // a run gave them work
-	NoticeWorkHandedOver NoticeKind = "work_handed_over" // their own work was given to others
+	NoticeWorkHandedOver NoticeKind = "work_handed_over" // their own work was given to others, or went back to them
 	NoticeRunFailed      NoticeKind = "run_failed"       // a run they had asked for failed while they were not there
 )
 
@@ -56,12 +56,13 @@ type MatterShare struct {
 // Received is what has to be known beside a plan to tell of it.
 type Received struct {
 	From     uuid.UUID // whose work the plan hands over, who is told too; zero where it is not one staff member's
+	Losers   bool      // all who lose work by the plan are told too
 	Due      Due
 	MatterOf map[uuid.UUID]uuid.UUID // of the tasks and events that belong to one
 }
 
-// Notices tells each staff member who receives work of it once, however many items they get, and the one whose work it
-// was (B7). The order is that of the receivers' ids.
+// Notices tells each staff member who receives work of it once, however many items they get, and those whose work it
+// was, where they are to know and receive none (B7). The order is that of the receivers' ids.
 func Notices(plan *Plan, work Received) []Notice {
 	given := drafts{work: work, kind: NoticeWorkReceived}
 	for _, seat := range plan.PeopleGiven {
@@ -82,27 +83,32 @@ func Notices(plan *Plan, work Received) []Notice {
 		given.add(event.To, ItemCalendarEvent, event.ID)
 	}
 	notices := given.notices()
-	if work.From != uuid.Nil && given.of[work.From] == nil {
-		notices = append(notices, noticeOfLeaving(plan, work)...)
+	if work.From != uuid.Nil || work.Losers {
+		notices = append(notices, noticesOfLeaving(plan, work, given.of)...)
 	}
 	slices.SortFunc(notices, func(a, b Notice) int { return CompareIDs(a.Receiver, b.Receiver) })
 	return notices
 }
 
-// noticeOfLeaving is what the one whose work it was is told: what has left them.
-func noticeOfLeaving(plan *Plan, work Received) []Notice {
+// noticesOfLeaving is what those whose work it was are told: what has left them. Who receives work is told of that alone.
+func noticesOfLeaving(plan *Plan, work Received, receivers map[uuid.UUID]*draft) []Notice {
 	taken := drafts{work: work, kind: NoticeWorkHandedOver}
+	left := func(staff uuid.UUID, kind ItemKind, id uuid.UUID) {
+		if (work.Losers || staff == work.From) && receivers[staff] == nil {
+			taken.add(staff, kind, id)
+		}
+	}
 	for _, seat := range plan.PeopleTaken {
-		taken.addOf(work.From, seat.Staff, ItemPerson, seat.Subject)
+		left(seat.Staff, ItemPerson, seat.Subject)
 	}
 	for _, seat := range plan.TasksTaken {
-		taken.addOf(work.From, seat.Staff, ItemTask, seat.Subject)
+		left(seat.Staff, ItemTask, seat.Subject)
 	}
 	for _, matter := range plan.MattersMoved {
-		taken.addOf(work.From, matter.From, ItemMatter, matter.ID)
+		left(matter.From, ItemMatter, matter.ID)
 	}
 	for _, event := range plan.EventsMoved {
-		taken.addOf(work.From, event.From, ItemCalendarEvent, event.ID)
+		left(event.From, ItemCalendarEvent, event.ID)
 	}
 	return taken.notices()
 }
@@ -118,12 +124,6 @@ type draft struct {
 	work   WorkCounts
 	next   []dueItem // the due next first, never more than a notice names
 	shares map[uuid.UUID]*WorkCounts
-}
-
-func (d *drafts) addOf(receiver, staff uuid.UUID, kind ItemKind, id uuid.UUID) {
-	if staff == receiver {
-		d.add(receiver, kind, id)
-	}
 }
 
 func (d *drafts) add(receiver uuid.UUID, kind ItemKind, id uuid.UUID) {

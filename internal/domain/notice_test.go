@@ -21,65 +21,78 @@ type told struct {
 	plan  domain.Plan
 	work  domain.Received
 	given map[uuid.UUID]map[domain.NoticeItem]bool
-	taken map[domain.NoticeItem]bool // from work.From
+	taken map[uuid.UUID]map[domain.NoticeItem]bool // by whom it was taken from
 }
 
 func drawTold(t *rapid.T) told {
 	staff := []uuid.UUID{numbered(0, 1), numbered(0, 2), numbered(0, 3), numbered(0, 4)}
 	leaver := numbered(0, 9)
-	d := told{given: map[uuid.UUID]map[domain.NoticeItem]bool{}, taken: map[domain.NoticeItem]bool{}}
+	d := told{given: map[uuid.UUID]map[domain.NoticeItem]bool{}, taken: map[uuid.UUID]map[domain.NoticeItem]bool{}}
 	d.work = domain.Received{MatterOf: map[uuid.UUID]uuid.UUID{}, Due: domain.Due{Tasks: map[uuid.UUID]domain.Date{}, Events: map[uuid.UUID]time.Time{}}}
 	if rapid.Bool().Draw(t, "in a zone") {
 		d.work.Due.Zone = time.FixedZone("there", 9*3600)
 	}
-	if rapid.Bool().Draw(t, "of a leaver") {
+	owners := []uuid.UUID{leaver}
+	switch oneOf(t, "whose", "a leaver's", "everybody's, told", "everybody's") {
+	case "a leaver's":
 		d.work.From = leaver
+	case "everybody's, told":
+		d.work.Losers = true
+		owners = append(owners, staff...)
+	case "everybody's":
+		owners = append(owners, staff...)
 	}
-	give := func(kind domain.ItemKind, id, to uuid.UUID) {
-		if d.given[to] == nil {
-			d.given[to] = map[domain.NoticeItem]bool{}
+	put := func(of map[uuid.UUID]map[domain.NoticeItem]bool, staff uuid.UUID, kind domain.ItemKind, id uuid.UUID) {
+		if of[staff] == nil {
+			of[staff] = map[domain.NoticeItem]bool{}
 		}
-		d.given[to][domain.NoticeItem{Kind: kind, ID: id}] = true
-		if d.work.From != uuid.Nil {
-			d.taken[domain.NoticeItem{Kind: kind, ID: id}] = true
-		}
+		of[staff][domain.NoticeItem{Kind: kind, ID: id}] = true
 	}
 	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for i := range rapid.IntRange(0, 80).Draw(t, "items") {
 		to := rapid.SampledFrom(staff).Draw(t, "to")
 		matter := numbered(5, rapid.IntRange(0, 3).Draw(t, "matter"))
 		hours := rapid.IntRange(0, 100).Draw(t, "due")
-		switch oneOf(t, "kind", "person", "task", "created", "matter", "event") {
+		owner := rapid.SampledFrom(owners).Filter(func(id uuid.UUID) bool { return id != to }).Draw(t, "owner")
+		give := func(kind domain.ItemKind, id uuid.UUID) {
+			put(d.given, to, kind, id)
+			put(d.taken, owner, kind, id)
+		}
+		switch oneOf(t, "kind", "person", "task", "created", "cancelled", "matter", "event") {
 		case "person":
 			id := numbered(1, i)
 			d.plan.PeopleGiven = append(d.plan.PeopleGiven, domain.Seat{Subject: id, Staff: to})
-			d.plan.PeopleTaken = append(d.plan.PeopleTaken, domain.Seat{Subject: id, Staff: leaver})
-			give(domain.ItemPerson, id, to)
+			d.plan.PeopleTaken = append(d.plan.PeopleTaken, domain.Seat{Subject: id, Staff: owner})
+			give(domain.ItemPerson, id)
 		case "task":
 			id := numbered(2, i)
 			d.plan.TasksGiven = append(d.plan.TasksGiven, domain.Seat{Subject: id, Staff: to})
-			d.plan.TasksTaken = append(d.plan.TasksTaken, domain.Seat{Subject: id, Staff: leaver})
+			d.plan.TasksTaken = append(d.plan.TasksTaken, domain.Seat{Subject: id, Staff: owner})
 			if hours > 0 {
 				d.work.Due.Tasks[id] = domain.DateOf(start.Add(time.Duration(hours) * time.Hour))
 			}
 			if i%2 == 0 {
 				d.work.MatterOf[id] = matter
 			}
-			give(domain.ItemTask, id, to)
+			give(domain.ItemTask, id)
 		case "created":
 			id := numbered(2, i)
 			d.plan.TasksCreated = append(d.plan.TasksCreated, domain.CreatedTask{ID: id, Assignees: domain.StaffSet{to}, DueOn: domain.DateOf(start.AddDate(0, 0, hours))})
-			give(domain.ItemTask, id, to)
-			delete(d.taken, domain.NoticeItem{Kind: domain.ItemTask, ID: id})
+			put(d.given, to, domain.ItemTask, id)
+		case "cancelled":
+			id := numbered(2, i)
+			d.plan.TasksCancelled = append(d.plan.TasksCancelled, id)
+			d.plan.TasksTaken = append(d.plan.TasksTaken, domain.Seat{Subject: id, Staff: owner})
+			put(d.taken, owner, domain.ItemTask, id)
 		case "matter":
 			id := numbered(5, 100+i)
-			d.plan.MattersMoved = append(d.plan.MattersMoved, domain.Move{ID: id, From: leaver, To: to})
-			give(domain.ItemMatter, id, to)
+			d.plan.MattersMoved = append(d.plan.MattersMoved, domain.Move{ID: id, From: owner, To: to})
+			give(domain.ItemMatter, id)
 		case "event":
 			id := numbered(4, i)
-			d.plan.EventsMoved = append(d.plan.EventsMoved, domain.Move{ID: id, From: leaver, To: to})
+			d.plan.EventsMoved = append(d.plan.EventsMoved, domain.Move{ID: id, From: owner, To: to})
 			d.work.Due.Events[id], d.work.MatterOf[id] = start.Add(time.Duration(hours)*time.Hour), matter
-			give(domain.ItemCalendarEvent, id, to)
+			give(domain.ItemCalendarEvent, id)
 		}
 	}
 	return d
@@ -130,7 +143,7 @@ func every(domain.NoticeItem) bool { return true }
 // about is the work that a notice tells of.
 func (d told) about(notice domain.Notice) map[domain.NoticeItem]bool {
 	if notice.Kind == domain.NoticeWorkHandedOver {
-		return d.taken
+		return d.taken[notice.Receiver]
 	}
 	return d.given[notice.Receiver]
 }
@@ -143,10 +156,15 @@ func TestNotices(t *testing.T) {
 		}))
 	}
 
-	check("B7 everybody who receives work is told once, the one who hands it over too, and nobody else", func(t *rapid.T, d told, notices []domain.Notice) {
+	check("B7 everybody who receives work is told once, who loses it alone where they are to know, and nobody else", func(t *rapid.T, d told, notices []domain.Notice) {
 		want := len(d.given)
-		if len(d.taken) > 0 {
-			want++
+		losesAlone := func(staff uuid.UUID) bool {
+			return d.given[staff] == nil && d.taken[staff] != nil && (d.work.Losers || staff == d.work.From)
+		}
+		for staff := range d.taken {
+			if losesAlone(staff) {
+				want++
+			}
 		}
 		if len(notices) != want || !slices.IsSortedFunc(notices, func(a, b domain.Notice) int { return domain.CompareIDs(a.Receiver, b.Receiver) }) {
 			t.Fatalf("got %d notices, want %d", len(notices), want)
@@ -154,7 +172,7 @@ func TestNotices(t *testing.T) {
 		told := map[uuid.UUID]bool{}
 		for _, notice := range notices {
 			if told[notice.Receiver] || notice.From != d.work.From || len(d.about(notice)) == 0 ||
-				(notice.Kind == domain.NoticeWorkHandedOver) != (notice.Receiver == d.work.From) {
+				(notice.Kind == domain.NoticeWorkHandedOver) != losesAlone(notice.Receiver) {
 				t.Fatalf("got a notice %+v", notice)
 			}
 			told[notice.Receiver] = true

@@ -36,6 +36,7 @@ type scene struct {
 	replaced   uuid.UUID // a run that replaced the staff of the first ten people
 	queued     uuid.UUID
 	handed     uuid.UUID // a run that handed over the leaver's matters and events
+	undid      uuid.UUID // a run that took matters back
 	acked      []Acknowledged
 	editedTask uuid.UUID
 }
@@ -93,7 +94,7 @@ func (s *scene) changes() {
 		"from_staff_id": staff[0], "matters": object{"to_staff_ids": staff[1:3], "distribution": "round_robin"}, "events": object{"to_staff_ids": staff[3:4]},
 	})
 	undone := s.post(200, "/v1/reassign-work", object{"from_staff_id": staff[1], "matters": object{"to_staff_ids": []string{"me"}}})
-	s.post(200, "/v1/runs/"+undone.String()+"/undo", object{})
+	s.undid = s.post(200, "/v1/runs/"+undone.String()+"/undo", object{})
 }
 
 func (s *scene) manage(from, to int, change object) uuid.UUID {
@@ -153,7 +154,7 @@ func (s *scene) broken(t *testing.T, statement string) []Violation {
 	}
 	defer tx.Rollback()
 	statement = strings.NewReplacer(
-		":ours", quoted(s.ours.ID), ":theirs", quoted(s.theirs.ID), ":replaced", quoted(s.replaced), ":queued", quoted(s.queued), ":handed", quoted(s.handed),
+		":ours", quoted(s.ours.ID), ":theirs", quoted(s.theirs.ID), ":replaced", quoted(s.replaced), ":queued", quoted(s.queued), ":handed", quoted(s.handed), ":undid", quoted(s.undid),
 		":first", quoted(s.ours.People[0]), ":foreign", quoted(s.theirs.People[0]), ":stranger", quoted(s.theirs.Staff[0]),
 		":last", quoted(s.ours.People[len(s.ours.People)-1]), ":leaver", quoted(s.ours.Leaver()), ":new", quoted(uuid.Must(uuid.NewV7())),
 	).Replace(statement)
@@ -255,6 +256,8 @@ var breakages = []struct{ invariant, what, told, statement string }{
 	{"I2", "an undo that is not marked", "marked as undone", `UPDATE runs SET reverted_by_run_id = NULL WHERE organization_id = :ours AND reverted_by_run_id IS NOT NULL`},
 	{"I2", "somebody told of too much", "told of", `UPDATE notifications SET matters_count = matters_count + 1 WHERE run_id = :handed`},
 	{"I2", "somebody not told", "told of", `DELETE FROM notifications WHERE run_id = :handed AND kind = 'work_received'`},
+	{"I2", "somebody told to have lost too much", "to have lost", `UPDATE notifications SET matters_count = matters_count + 1 WHERE run_id = :undid AND kind = 'work_handed_over'`},
+	{"I2", "somebody not told what an undo took", "to have lost", `DELETE FROM notifications WHERE run_id = :undid AND kind = 'work_handed_over'`},
 	{"I2", "a notification whose number is missing", "numbered", `UPDATE notification_counters SET last_number = last_number + 1 WHERE organization_id = :ours`},
 	{"I3", "a matter that was not the leaver's", "was not theirs", `UPDATE run_items SET before_staff_ids = ARRAY [` + uninvolved + `] WHERE run_id = :handed AND item_id = ` + someMatter},
 	{"I3", "a matter that is still the leaver's", "still is", `UPDATE run_items SET after_staff_ids = before_staff_ids WHERE run_id = :handed AND item_id = ` + someMatter},

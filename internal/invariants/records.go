@@ -125,6 +125,24 @@ var records = []record{
 		JOIN runs r ON r.organization_id = g.organization_id AND r.id = g.run_id
 		JOIN staff s ON s.organization_id = g.organization_id AND s.id = g.staff_id AND s.status = 'active' AND s.updated_at <= r.finished_at
 		WHERE NOT EXISTS (SELECT FROM notifications n WHERE n.organization_id = g.organization_id AND n.run_id = g.run_id AND n.staff_id = g.staff_id AND n.kind = 'work_received')`},
+	{"I2", "what somebody is told to have lost is not what a run took from them", `
+		WITH taken AS (
+			SELECT i.organization_id, i.run_id, staff.id AS staff_id,
+			       count(*) FILTER (WHERE i.kind = 'person') AS people, count(*) FILTER (WHERE i.kind = 'task') AS tasks,
+			       count(*) FILTER (WHERE i.kind = 'matter') AS matters, count(*) FILTER (WHERE i.kind = 'calendar_event') AS events
+			FROM run_items i, unnest(i.before_staff_ids) AS staff (id)
+			WHERE i.outcome = 'changed' AND staff.id <> ALL (i.after_staff_ids)
+			GROUP BY 1, 2, 3
+		)
+		SELECT n.organization_id, n.run_id, n.staff_id FROM notifications n
+		LEFT JOIN taken g ON g.organization_id = n.organization_id AND g.run_id = n.run_id AND g.staff_id = n.staff_id
+		WHERE n.kind = 'work_handed_over'
+		  AND ROW (n.people_count, n.tasks_count, n.matters_count, n.events_count) IS DISTINCT FROM ROW (g.people::integer, g.tasks::integer, g.matters::integer, g.events::integer)
+		UNION ALL
+		SELECT g.organization_id, g.run_id, g.staff_id FROM taken g
+		JOIN runs r ON r.organization_id = g.organization_id AND r.id = g.run_id AND r.kind = 'undo'
+		JOIN staff s ON s.organization_id = g.organization_id AND s.id = g.staff_id AND s.status = 'active' AND s.updated_at <= r.finished_at
+		WHERE NOT EXISTS (SELECT FROM notifications n WHERE n.organization_id = g.organization_id AND n.run_id = g.run_id AND n.staff_id = g.staff_id)`},
 	{"I2", "the notifications of somebody are not numbered as their counter says", `
 		SELECT organization_id, NULL::uuid, staff_id FROM notifications n GROUP BY organization_id, staff_id
 		HAVING ROW (min(number), max(number)) IS DISTINCT FROM ROW (1::bigint, count(*))
