@@ -116,9 +116,9 @@ func connect(ctx context.Context, url string, pooled bool) (*sqlx.DB, error) {
 		// The driver's error repeats the value, and with it the password.
 		return nil, errors.New("DATABASE_URL is not the address of a PostgreSQL database, such as postgres://user:password@host:5432/name")
 	}
-	db, err := sqlx.Open("postgres", url)
+	db, err := postgres.Open(url)
 	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+		return nil, err
 	}
 	started := time.Now()
 	for told := false; ; {

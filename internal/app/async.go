@@ -58,7 +58,7 @@ func (a *App) leaveToWorker(ctx context.Context, tx *postgres.Tx, run domain.Run
 		return err
 	}
 	job.Organization, job.Run, job.NotBefore = uuid.UUID(tx.Organization), run.ID, run.ScheduledFor
-	if err := a.queue.EnqueueRun(ctx, tx.Tx.Tx, job); err != nil {
+	if err := a.queue.EnqueueRun(tx.KeepPrepared(ctx), tx.Tx.Tx, job); err != nil {
 		return fmt.Errorf("enqueue run: %w", err)
 	}
 	return nil

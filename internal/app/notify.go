@@ -18,7 +18,7 @@ func (a *App) notify(ctx context.Context, tx *postgres.Tx, notices []domain.Noti
 	if err != nil || len(toMail) == 0 {
 		return err
 	}
-	if err := a.queue.EnqueueMails(ctx, tx.Tx.Tx, uuid.UUID(tx.Organization), toMail); err != nil {
+	if err := a.queue.EnqueueMails(tx.KeepPrepared(ctx), tx.Tx.Tx, uuid.UUID(tx.Organization), toMail); err != nil {
 		return fmt.Errorf("enqueue mails: %w", err)
 	}
 	return nil

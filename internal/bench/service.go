@@ -44,8 +44,8 @@ func startService(ctx context.Context, url string, world world) (*service, error
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	log := slog.New(slog.NewJSONHandler(started.log, nil))
-	if started.db, err = sqlx.Open("postgres", url); err != nil {
-		return nil, fmt.Errorf("open a pool: %w", err)
+	if started.db, err = postgres.Open(url); err != nil {
+		return nil, err
 	}
 	started.db.SetMaxOpenConns(poolSize)
 	started.db.SetMaxIdleConns(poolSize)

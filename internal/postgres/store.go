@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -22,21 +21,13 @@ type Store struct {
 
 	shares *shares // of the organizations in the connections
 
-	prepareLock sync.RWMutex
-	prepared    map[string]*sqlx.Stmt // by their text; nil while it is being prepared; no map: nothing is
+	keepPrepared bool
 }
 
-// maxPrepared bounds the statements kept prepared; beyond it statements are sent unprepared.
-const maxPrepared = 400
-
 // NewStore makes a store of a pool of lib/pq connections. keepPrepared keeps the short statements prepared on each
-// connection; a pooler in transaction mode cannot do with that.
+// connection, where Open has opened them; a pooler in transaction mode cannot do with that.
 func NewStore(db *sqlx.DB, keepPrepared bool) *Store {
-	store := &Store{DB: db, shares: sharesOf(db.Stats().MaxOpenConnections)}
-	if keepPrepared {
-		store.prepared = map[string]*sqlx.Stmt{}
-	}
-	return store
+	return &Store{DB: db, shares: sharesOf(db.Stats().MaxOpenConnections), keepPrepared: keepPrepared}
 }
 
 // Isolation of a transaction.
@@ -117,51 +108,20 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 	return nil
 }
 
-// statement finds the prepared form of a text; nil where there is none, or none yet. Preparing takes a connection, and who
-// asks may hold one already: were it waited for, a full pool would wait for itself. So it is done aside, for the next
-// time.
-func (s *Store) statement(query string) *sqlx.Stmt {
-	if s.prepared == nil {
-		return nil
+// short marks a statement as one that is kept prepared.
+func (s *Store) short(ctx context.Context) context.Context {
+	if s.keepPrepared {
+		return keepPrepared(ctx)
 	}
-	s.prepareLock.RLock()
-	statement, known := s.prepared[query]
-	full := len(s.prepared) >= maxPrepared
-	s.prepareLock.RUnlock()
-	if known || full {
-		return statement
-	}
-	s.prepareLock.Lock()
-	defer s.prepareLock.Unlock()
-	if statement, known = s.prepared[query]; !known {
-		s.prepared[query] = nil
-		go s.prepare(query)
-	}
-	return statement
+	return ctx
 }
 
-// preparePatience is how long a connection to prepare a statement on is waited for.
-const preparePatience = 10 * time.Second
-
-func (s *Store) prepare(query string) {
-	ctx, cancel := context.WithTimeout(context.Background(), preparePatience)
-	defer cancel()
-	statement, err := s.DB.PreparexContext(ctx, query)
-	s.prepareLock.Lock()
-	defer s.prepareLock.Unlock()
-	if err != nil {
-		delete(s.prepared, query) // the next who needs it tries again; a text at fault tells them so itself
-		return
-	}
-	s.prepared[query] = statement
-}
+// KeepPrepared has the statements that others send in the transaction kept prepared.
+func (tx *Tx) KeepPrepared(ctx context.Context) context.Context { return tx.store.short(ctx) }
 
 // getOne reads the one row of a short statement outside any organization's transaction; sql.ErrNoRows where there is none.
 func (s *Store) getOne(ctx context.Context, into any, query string, args ...any) error {
-	if statement := s.statement(query); statement != nil {
-		return statement.GetContext(ctx, into, args...)
-	}
-	return s.DB.GetContext(ctx, into, query, args...)
+	return s.DB.GetContext(s.short(ctx), into, query, args...)
 }
 
 // planForValues has the statements that follow planned for their values: those over arrays of any size, and those whose
@@ -179,18 +139,12 @@ func (tx *Tx) planForValues(ctx context.Context) error {
 
 // selectAll reads all rows of a short statement into a slice of structs or values.
 func (tx *Tx) selectAll(ctx context.Context, into any, query string, args ...any) error {
-	if statement := tx.store.statement(query); statement != nil {
-		return tx.StmtxContext(ctx, statement).SelectContext(ctx, into, args...)
-	}
-	return tx.SelectContext(ctx, into, query, args...)
+	return tx.SelectContext(tx.store.short(ctx), into, query, args...)
 }
 
 // get reads the one row of a short statement; sql.ErrNoRows where there is none.
 func (tx *Tx) get(ctx context.Context, into any, query string, args ...any) error {
-	if statement := tx.store.statement(query); statement != nil {
-		return tx.StmtxContext(ctx, statement).GetContext(ctx, into, args...)
-	}
-	return tx.GetContext(ctx, into, query, args...)
+	return tx.GetContext(tx.store.short(ctx), into, query, args...)
 }
 
 // exec runs a short statement.
@@ -201,10 +155,7 @@ func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
 
 // execCounting runs a short statement and tells how many rows it hit.
 func (tx *Tx) execCounting(ctx context.Context, query string, args ...any) (int, error) {
-	if statement := tx.store.statement(query); statement != nil {
-		return affected(tx.StmtxContext(ctx, statement).ExecContext(ctx, args...))
-	}
-	return affected(tx.ExecContext(ctx, query, args...))
+	return affected(tx.ExecContext(tx.store.short(ctx), query, args...))
 }
 
 // fewRows is up to how many rows a statement over arrays is a short one.
@@ -231,10 +182,7 @@ func (tx *Tx) querySet(ctx context.Context, size int, query string, args ...any)
 
 // query reads with a short statement.
 func (tx *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if statement := tx.store.statement(query); statement != nil {
-		return tx.StmtxContext(ctx, statement).QueryContext(ctx, args...)
-	}
-	return tx.QueryContext(ctx, query, args...)
+	return tx.QueryContext(tx.store.short(ctx), query, args...)
 }
 
 // queryOnce reads with a statement that is planned for its values.

@@ -21,6 +21,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
+	"handover/internal/postgres"
 	"handover/internal/schema"
 )
 
@@ -71,7 +72,7 @@ func newDB(t testing.TB, template func(context.Context, *server) (string, error)
 	if err := server.create(ctx, db.Name, from); err != nil {
 		t.Fatal(err)
 	}
-	db.SQL, err = sqlx.Open("postgres", db.URL)
+	db.SQL, err = postgres.Open(db.URL)
 	if err != nil {
 		t.Fatalf("open the test database: %v", err)
 	}

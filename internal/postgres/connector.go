@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Open opens a pool whose connections keep the statements prepared that are marked for it (see keepPrepared), whoever sends
+// them: planning a short statement takes longer than running it.
+func Open(url string) (*sqlx.DB, error) {
+	connector, err := pq.NewConnector(url)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres"), nil
+}
+
+// maxPrepared bounds the statements that a connection keeps prepared; beyond it statements are sent unprepared.
+const maxPrepared = 400
+
+type keepPreparedKey struct{}
+
+// keepPrepared marks the statements sent with a context as short: prepared once for each connection.
+func keepPrepared(ctx context.Context) context.Context {
+	return context.WithValue(ctx, keepPreparedKey{}, true)
+}
+
+type preparing struct{ driver.Connector }
+
+func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
+	opened, err := p.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	whole, ok := opened.(pqConn)
+	if !ok {
+		return nil, errors.New("lib/pq's connections are not what they were")
+	}
+	return &preparingConn{pqConn: whole, prepared: map[string]pqStmt{}}, nil
+}
+
+// pqConn and pqStmt are all that database/sql uses of lib/pq's connections and statements.
+type pqConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+type pqStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// preparingConn is one connection with what it has prepared, by text. A connection is never used by two at once.
+type preparingConn struct {
+	pqConn
+	prepared map[string]pqStmt
+}
+
+// statement prepares a text that is marked for it, unless that was done before; nil where it is to be sent as it is.
+func (c *preparingConn) statement(ctx context.Context, text string, args []driver.NamedValue) (pqStmt, error) {
+	if len(args) == 0 || ctx.Value(keepPreparedKey{}) == nil {
+		return nil, nil
+	}
+	if known := c.prepared[text]; known != nil {
+		return known, nil
+	}
+	if len(c.prepared) >= maxPrepared {
+		return nil, nil
+	}
+	made, err := c.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	statement, ok := made.(pqStmt)
+	if !ok {
+		return nil, errors.New("lib/pq's statements are not what they were")
+	}
+	c.prepared[text] = statement
+	return statement, nil
+}
+
+func (c *preparingConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	statement, err := c.statement(ctx, text, args)
+	if err != nil {
+		return nil, err
+	}
+	if statement != nil {
+		return statement.QueryContext(ctx, args)
+	}
+	return c.pqConn.QueryContext(ctx, text, args)
+}
+
+func (c *preparingConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	statement, err := c.statement(ctx, text, args)
+	if err != nil {
+		return nil, err
+	}
+	if statement != nil {
+		return statement.ExecContext(ctx, args)
+	}
+	return c.pqConn.ExecContext(ctx, text, args)
+}
