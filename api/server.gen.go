@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -6369,9 +6370,12 @@ func (sh *strictHandler) CancelRun(ctx echo.Context, runID ScheduledRunID, param
 		err = ctx.Bind(&body)
 	}
 	if err != nil {
-		return err
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
 	}
-	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CancelRun(ctx.Request().Context(), request.(CancelRunRequestObject))
@@ -6519,9 +6523,12 @@ func (sh *strictHandler) UndoRun(ctx echo.Context, runID RunID, params UndoRunPa
 		err = ctx.Bind(&body)
 	}
 	if err != nil {
-		return err
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
 	}
-	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.UndoRun(ctx.Request().Context(), request.(UndoRunRequestObject))

@@ -957,7 +957,7 @@ type CurrentToken struct {
 // DryRun Only tell what would be done.
 type DryRun = bool
 
-// Email One address, without a display name.
+// Email One address, without a display name, that can be written to.
 //
 // Example: maya.petrov@mail.example
 type Email = string
@@ -1223,7 +1223,8 @@ type MatterUpdate struct {
 	// Visibility Who sees the matter, its tasks and its events.
 	//
 	// - `everyone`: all staff.
-	// - `groups`: the one who is responsible, and the members of its groups.
+	// - `groups`: the one who is responsible, and the members of its groups; a task also its assignees, an event also its owner and
+	//   those who attend.
 	// - `private`: the one who is responsible alone, not even administrators.
 	Visibility *MatterVisibility `json:"visibility,omitempty"`
 }
@@ -1257,9 +1258,10 @@ type MatterUpsert struct {
 
 // MatterVisibility Who sees the matter, its tasks and its events.
 //
-// - `everyone`: all staff.
-// - `groups`: the one who is responsible, and the members of its groups.
-// - `private`: the one who is responsible alone, not even administrators.
+//   - `everyone`: all staff.
+//   - `groups`: the one who is responsible, and the members of its groups; a task also its assignees, an event also its owner and
+//     those who attend.
+//   - `private`: the one who is responsible alone, not even administrators.
 type MatterVisibility string
 
 // MatterVisibilityList Any of these visibilities.
@@ -1295,6 +1297,9 @@ type Notification struct {
 	Actor     nullable.Nullable[Actor] `json:"actor"`
 	CreatedAt time.Time                `json:"created_at"`
 
+	// Failure What could not be done and why, of `run_failed`. Null for any other.
+	Failure nullable.Nullable[NotificationFailure] `json:"failure"`
+
 	// From Whose work it was. Null when it was not that of one staff member.
 	From nullable.Nullable[Actor] `json:"from"`
 
@@ -1307,8 +1312,8 @@ type Notification struct {
 	Items []NotificationItem `json:"items"`
 
 	// Kind - `work_received`: a run gave work to the receiver.
-	// - `work_handed_over`: a run gave work of the receiver to others.
-	// - `run_failed`: a run that the receiver asked for, to be done later, could not be done.
+	// - `work_handed_over`: a run gave work of the receiver to others, or an undo or a return took it back.
+	// - `run_failed`: a run that the receiver asked for, to be done later, could not be done. `failure` tells why.
 	Kind string `json:"kind"`
 
 	// Links Paths of this service. The lists are those of the receiver's own work.
@@ -1324,11 +1329,51 @@ type Notification struct {
 	Work NotificationWork `json:"work"`
 }
 
+// NotificationConcern Whom or what a task or an event is about.
+type NotificationConcern struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `person` or `matter`.
+	Kind string `json:"kind"`
+
+	// Label The name of the person, or the number and description of the matter.
+	Label string `json:"label"`
+}
+
+// NotificationFailure A run that could not be done.
+type NotificationFailure struct {
+	// Code The `code` of the problem.
+	Code string `json:"code"`
+
+	// Detail What was wrong, in a sentence.
+	Detail string `json:"detail"`
+
+	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`, as of the run.
+	Kind string `json:"kind"`
+
+	// Reason As its requester gave it.
+	Reason      nullable.Nullable[string] `json:"reason"`
+	RequestedAt time.Time                 `json:"requested_at"`
+
+	// ScheduledFor When it was to be done. Null when that was as soon as possible.
+	ScheduledFor nullable.Nullable[time.Time] `json:"scheduled_for"`
+
+	// Staff Who of those named is deactivated or missing. Empty when it failed for another reason.
+	Staff []StaffRef `json:"staff"`
+}
+
 // NotificationIDList Notifications of the caller.
 type NotificationIDList = []UUID
 
 // NotificationItem One thing that went over.
 type NotificationItem struct {
+	// Concerns Whom or what a task or an event is about: the person, or else the matter, it belongs to. Null when it belongs to none, when the
+	// receiver does not see that now, and for anything else.
+	Concerns nullable.Nullable[NotificationConcern] `json:"concerns"`
+
 	// DueOn When the task is due. Null when it has no due date, and for anything else.
 	DueOn nullable.Nullable[openapi_types.Date] `json:"due_on"`
 
@@ -1419,7 +1464,7 @@ type NotificationsMarked struct {
 // Example: 2026-03-31
 type NullableCivilDate = openapi_types.Date
 
-// NullableEmail One address, without a display name, or null for none.
+// NullableEmail One address, without a display name, that can be written to; or null for none.
 //
 // Example: maya.petrov@mail.example
 type NullableEmail = string
@@ -1588,7 +1633,7 @@ type PersonStatusList = []PersonStatus
 
 // PersonUpsert A person as another system knows them. Optional fields that are absent stay as they are.
 type PersonUpsert struct {
-	// Email One address, without a display name, or null for none.
+	// Email One address, without a display name, that can be written to; or null for none.
 	//
 	// Example: maya.petrov@mail.example
 	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
@@ -1708,7 +1753,7 @@ type ReassignWorkRequest struct {
 
 // ReferralCreate defines model for ReferralCreate.
 type ReferralCreate struct {
-	// Email One address, without a display name, or null for none.
+	// Email One address, without a display name, that can be written to; or null for none.
 	//
 	// Example: maya.petrov@mail.example
 	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
@@ -1857,7 +1902,7 @@ type Run struct {
 	Undo nullable.Nullable[RunUndo] `json:"undo"`
 }
 
-// RunCancelRequest May be empty.
+// RunCancelRequest May be empty, or left out.
 type RunCancelRequest struct {
 	// DryRun Only tell what would be done.
 	DryRun *DryRun `json:"dry_run,omitempty"`
@@ -2050,7 +2095,7 @@ type RunUndo struct {
 	Until nullable.Nullable[time.Time] `json:"until"`
 }
 
-// RunUndoRequest May be empty.
+// RunUndoRequest May be empty, or left out.
 type RunUndoRequest struct {
 	// DryRun Only tell what would be done.
 	DryRun *DryRun `json:"dry_run,omitempty"`
@@ -2119,7 +2164,7 @@ type Staff struct {
 
 // StaffCreate defines model for StaffCreate.
 type StaffCreate struct {
-	// Email One address, without a display name.
+	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
 	Email Email `json:"email"`
@@ -2245,7 +2290,7 @@ type StaffStatusList = []StaffStatus
 
 // StaffUpdate defines model for StaffUpdate.
 type StaffUpdate struct {
-	// Email One address, without a display name.
+	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
 	Email *Email `json:"email,omitempty"`
@@ -2270,7 +2315,7 @@ type StaffUpdate struct {
 
 // StaffUpsert A staff member as another system knows them. Optional fields that are absent stay as they are.
 type StaffUpsert struct {
-	// Email One address, without a display name.
+	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
 	Email Email `json:"email"`

@@ -966,7 +966,7 @@ type CurrentToken struct {
 // DryRun Only tell what would be done.
 type DryRun = bool
 
-// Email One address, without a display name.
+// Email One address, without a display name, that can be written to.
 //
 // Example: maya.petrov@mail.example
 type Email = string
@@ -1232,7 +1232,8 @@ type MatterUpdate struct {
 	// Visibility Who sees the matter, its tasks and its events.
 	//
 	// - `everyone`: all staff.
-	// - `groups`: the one who is responsible, and the members of its groups.
+	// - `groups`: the one who is responsible, and the members of its groups; a task also its assignees, an event also its owner and
+	//   those who attend.
 	// - `private`: the one who is responsible alone, not even administrators.
 	Visibility *MatterVisibility `json:"visibility,omitempty"`
 }
@@ -1266,9 +1267,10 @@ type MatterUpsert struct {
 
 // MatterVisibility Who sees the matter, its tasks and its events.
 //
-// - `everyone`: all staff.
-// - `groups`: the one who is responsible, and the members of its groups.
-// - `private`: the one who is responsible alone, not even administrators.
+//   - `everyone`: all staff.
+//   - `groups`: the one who is responsible, and the members of its groups; a task also its assignees, an event also its owner and
+//     those who attend.
+//   - `private`: the one who is responsible alone, not even administrators.
 type MatterVisibility string
 
 // MatterVisibilityList Any of these visibilities.
@@ -1304,6 +1306,9 @@ type Notification struct {
 	Actor     nullable.Nullable[Actor] `json:"actor"`
 	CreatedAt time.Time                `json:"created_at"`
 
+	// Failure What could not be done and why, of `run_failed`. Null for any other.
+	Failure nullable.Nullable[NotificationFailure] `json:"failure"`
+
 	// From Whose work it was. Null when it was not that of one staff member.
 	From nullable.Nullable[Actor] `json:"from"`
 
@@ -1316,8 +1321,8 @@ type Notification struct {
 	Items []NotificationItem `json:"items"`
 
 	// Kind - `work_received`: a run gave work to the receiver.
-	// - `work_handed_over`: a run gave work of the receiver to others.
-	// - `run_failed`: a run that the receiver asked for, to be done later, could not be done.
+	// - `work_handed_over`: a run gave work of the receiver to others, or an undo or a return took it back.
+	// - `run_failed`: a run that the receiver asked for, to be done later, could not be done. `failure` tells why.
 	Kind string `json:"kind"`
 
 	// Links Paths of this service. The lists are those of the receiver's own work.
@@ -1333,11 +1338,51 @@ type Notification struct {
 	Work NotificationWork `json:"work"`
 }
 
+// NotificationConcern Whom or what a task or an event is about.
+type NotificationConcern struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `person` or `matter`.
+	Kind string `json:"kind"`
+
+	// Label The name of the person, or the number and description of the matter.
+	Label string `json:"label"`
+}
+
+// NotificationFailure A run that could not be done.
+type NotificationFailure struct {
+	// Code The `code` of the problem.
+	Code string `json:"code"`
+
+	// Detail What was wrong, in a sentence.
+	Detail string `json:"detail"`
+
+	// Kind `manage_assignments`, `assign_staff`, `remove_staff`, `reassign_work` or `undo`, as of the run.
+	Kind string `json:"kind"`
+
+	// Reason As its requester gave it.
+	Reason      nullable.Nullable[string] `json:"reason"`
+	RequestedAt time.Time                 `json:"requested_at"`
+
+	// ScheduledFor When it was to be done. Null when that was as soon as possible.
+	ScheduledFor nullable.Nullable[time.Time] `json:"scheduled_for"`
+
+	// Staff Who of those named is deactivated or missing. Empty when it failed for another reason.
+	Staff []StaffRef `json:"staff"`
+}
+
 // NotificationIDList Notifications of the caller.
 type NotificationIDList = []UUID
 
 // NotificationItem One thing that went over.
 type NotificationItem struct {
+	// Concerns Whom or what a task or an event is about: the person, or else the matter, it belongs to. Null when it belongs to none, when the
+	// receiver does not see that now, and for anything else.
+	Concerns nullable.Nullable[NotificationConcern] `json:"concerns"`
+
 	// DueOn When the task is due. Null when it has no due date, and for anything else.
 	DueOn nullable.Nullable[openapi_types.Date] `json:"due_on"`
 
@@ -1428,7 +1473,7 @@ type NotificationsMarked struct {
 // Example: 2026-03-31
 type NullableCivilDate = openapi_types.Date
 
-// NullableEmail One address, without a display name, or null for none.
+// NullableEmail One address, without a display name, that can be written to; or null for none.
 //
 // Example: maya.petrov@mail.example
 type NullableEmail = string
@@ -1597,7 +1642,7 @@ type PersonStatusList = []PersonStatus
 
 // PersonUpsert A person as another system knows them. Optional fields that are absent stay as they are.
 type PersonUpsert struct {
-	// Email One address, without a display name, or null for none.
+	// Email One address, without a display name, that can be written to; or null for none.
 	//
 	// Example: maya.petrov@mail.example
 	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
@@ -1717,7 +1762,7 @@ type ReassignWorkRequest struct {
 
 // ReferralCreate defines model for ReferralCreate.
 type ReferralCreate struct {
-	// Email One address, without a display name, or null for none.
+	// Email One address, without a display name, that can be written to; or null for none.
 	//
 	// Example: maya.petrov@mail.example
 	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
@@ -1866,7 +1911,7 @@ type Run struct {
 	Undo nullable.Nullable[RunUndo] `json:"undo"`
 }
 
-// RunCancelRequest May be empty.
+// RunCancelRequest May be empty, or left out.
 type RunCancelRequest struct {
 	// DryRun Only tell what would be done.
 	DryRun *DryRun `json:"dry_run,omitempty"`
@@ -2059,7 +2104,7 @@ type RunUndo struct {
 	Until nullable.Nullable[time.Time] `json:"until"`
 }
 
-// RunUndoRequest May be empty.
+// RunUndoRequest May be empty, or left out.
 type RunUndoRequest struct {
 	// DryRun Only tell what would be done.
 	DryRun *DryRun `json:"dry_run,omitempty"`
@@ -2128,7 +2173,7 @@ type Staff struct {
 
 // StaffCreate defines model for StaffCreate.
 type StaffCreate struct {
-	// Email One address, without a display name.
+	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
 	Email Email `json:"email"`
@@ -2254,7 +2299,7 @@ type StaffStatusList = []StaffStatus
 
 // StaffUpdate defines model for StaffUpdate.
 type StaffUpdate struct {
-	// Email One address, without a display name.
+	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
 	Email *Email `json:"email,omitempty"`
@@ -2279,7 +2324,7 @@ type StaffUpdate struct {
 
 // StaffUpsert A staff member as another system knows them. Optional fields that are absent stay as they are.
 type StaffUpsert struct {
-	// Email One address, without a display name.
+	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
 	Email Email `json:"email"`
@@ -3937,7 +3982,7 @@ type ClientInterface interface {
 	//
 	// Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
 	// organization get `permission_denied` (403).
-	// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+	// Errors: `not_found` (404), of an event that its matter hides from the caller too.
 	//
 	// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
 	GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4245,10 +4290,10 @@ type ClientInterface interface {
 	// `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
 	// right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
 	// every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
-	// instance stops: connect again then.
+	// instance stops: connect again then. A staff member has at most ten streams on an instance; one more is answered with 429.
 	//
 	// Scope `read`. Everybody, for their own.
-	// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+	// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number, `rate_limited` (429) for one stream too many.
 	//
 	// Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
 	StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4530,7 +4575,8 @@ type ClientInterface interface {
 	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+	// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
@@ -4549,7 +4595,8 @@ type ClientInterface interface {
 	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+	// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
@@ -4803,8 +4850,8 @@ type ClientInterface interface {
 
 	// GetStaffWorkload Count the work of a staff member
 	//
-	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
-	// the caller does not see is not counted.
+	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
+	// not see because of its matter is not counted.
 	//
 	// Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 	// Errors: `not_found` (404).
@@ -5381,7 +5428,7 @@ func (c *Client) UpsertCalendarEventByExternalID(ctx context.Context, externalID
 //
 // Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
 // organization get `permission_denied` (403).
-// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+// Errors: `not_found` (404), of an event that its matter hides from the caller too.
 //
 // Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
 func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5919,10 +5966,10 @@ func (c *Client) MarkNotificationsRead(ctx context.Context, params *MarkNotifica
 // `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
 // right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
 // every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
-// instance stops: connect again then.
+// instance stops: connect again then. A staff member has at most ten streams on an instance; one more is answered with 429.
 //
 // Scope `read`. Everybody, for their own.
-// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number, `rate_limited` (429) for one stream too many.
 //
 // Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
 func (c *Client) StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6402,7 +6449,8 @@ func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors .
 // Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 // still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 // such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
@@ -6431,7 +6479,8 @@ func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoR
 // Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 // still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 // such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
@@ -6885,8 +6934,8 @@ func (c *Client) ReactivateStaff(ctx context.Context, staffID StaffID, params *R
 
 // GetStaffWorkload Count the work of a staff member
 //
-// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
-// the caller does not see is not counted.
+// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
+// not see because of its matter is not counted.
 //
 // Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 // Errors: `not_found` (404).
@@ -11501,7 +11550,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
 	// organization get `permission_denied` (403).
-	// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+	// Errors: `not_found` (404), of an event that its matter hides from the caller too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11823,10 +11872,10 @@ type ClientWithResponsesInterface interface {
 	// `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
 	// right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
 	// every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
-	// instance stops: connect again then.
+	// instance stops: connect again then. A staff member has at most ten streams on an instance; one more is answered with 429.
 	//
 	// Scope `read`. Everybody, for their own.
-	// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+	// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number, `rate_limited` (429) for one stream too many.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12128,7 +12177,8 @@ type ClientWithResponsesInterface interface {
 	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+	// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
@@ -12147,7 +12197,8 @@ type ClientWithResponsesInterface interface {
 	// Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 	// still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 	// such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-	// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+	// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+	// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 	//
 	// A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 	//
@@ -12415,8 +12466,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetStaffWorkloadWithResponse Count the work of a staff member
 	//
-	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
-	// the caller does not see is not counted.
+	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
+	// not see because of its matter is not counted.
 	//
 	// Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 	// Errors: `not_found` (404).
@@ -15561,7 +15612,7 @@ func (c *ClientWithResponses) UpsertCalendarEventByExternalIDWithResponse(ctx co
 //
 // Scope `read`. Its owner, those who attend it, whoever is responsible for its matter, and the permission `tasks`; others of the
 // organization get `permission_denied` (403).
-// Errors: `not_found` (404), of an event of a matter that the caller does not see too.
+// Errors: `not_found` (404), of an event that its matter hides from the caller too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16021,10 +16072,10 @@ func (c *ClientWithResponses) MarkNotificationsReadWithResponse(ctx context.Cont
 // `Notification` in JSON and whose `id` is its number among the caller's. Sent back as `Last-Event-ID`, a number resumes the stream
 // right after it: nothing is left out and nothing comes twice. Without it the stream begins with what comes next. A comment comes
 // every 15 seconds, so that a broken connection is noticed. The stream ends when its token is no longer valid, and when the
-// instance stops: connect again then.
+// instance stops: connect again then. A staff member has at most ten streams on an instance; one more is answered with 429.
 //
 // Scope `read`. Everybody, for their own.
-// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
+// Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number, `rate_limited` (429) for one stream too many.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16445,7 +16496,8 @@ func (c *ClientWithResponses) GetRunReportXLSXWithResponse(ctx context.Context, 
 // Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 // still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 // such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
@@ -16470,7 +16522,8 @@ func (c *ClientWithResponses) UndoRunWithBodyWithResponse(ctx context.Context, r
 // Restores what a run changed, by a run of its own of the kind `undo`: every place of a staff member, every matter and event that
 // still is as the run left it. What has changed since is left alone and listed with the reason `changed_since`; what is over by now,
 // such as a completed task or a past event, with `no_longer_active`. Intake tasks that nobody has touched are cancelled. Work that
-// has become private is withheld. With `dry_run: true` nothing is changed or kept.
+// has become private is withheld. Work goes back to those who had it before also when they have been deactivated since: look at who
+// they are, and hand it over anew if need be. With `dry_run: true` nothing is changed or kept.
 //
 // A run can be undone once, until the instant in its `undo.until`. An undo cannot be undone.
 //
@@ -16858,8 +16911,8 @@ func (c *ClientWithResponses) ReactivateStaffWithResponse(ctx context.Context, s
 
 // GetStaffWorkloadWithResponse Count the work of a staff member
 //
-// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. Work of matters that
-// the caller does not see is not counted.
+// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
+// not see because of its matter is not counted.
 //
 // Scope `read`. Permission `staff`, or the staff member themselves; others get `permission_denied` (403).
 // Errors: `not_found` (404).

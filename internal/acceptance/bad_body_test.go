@@ -157,6 +157,9 @@ func TestBadBodies(t *testing.T) {
 				"", " ", "{", string(text[:len(text)-1]), string(text) + "}", string(text) + string(text), "{'a':1}", "{\"a\":1,}", "\xff\xfe", `{"a":"` + "\xc3\x28" + `"}`,
 				`{"a":NaN}`, `{"a":01}`, `{"a":"` + "\n" + `"}`, `{"a":"\x"}`, "/* */{}", "\ufeff{}", strings.Repeat("[", 20_000), strings.Repeat(`{"a":`, 20_000),
 			} {
+				if body == "" && !op.RequestBody.Value.Required {
+					continue
+				}
 				a.bad(t, op, requests[0].sending(body), 400, "malformed_body", "")
 			}
 		})

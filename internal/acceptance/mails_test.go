@@ -140,8 +140,13 @@ func TestMails(t *testing.T) {
 				t.Errorf("got status %s", status)
 			}
 		}
-		if first, dated := strings.Index(bobs.Plain, "- "), strings.Index(bobs.Plain, "- no date"); first < 0 || dated <= first {
+		if first, dated := strings.Index(bobs.Plain, ", due "), strings.Index(bobs.Plain, ", no due date"); first < 0 || dated <= first {
 			t.Errorf("what is due next does not come first:\n%s", bobs.Plain)
+		}
+		first := w.toldOnce(bob, run).Items[0]
+		line := "- Task: Task — " + first.Concerns.MustGet().Label + ", due " + first.DueOn.MustGet().Format("Mon 2 Jan 2006") + "\n"
+		if !strings.Contains(strings.ReplaceAll(bobs.Plain, "\r\n", "\n"), line) {
+			t.Errorf("the line %q is missing:\n%s", line, bobs.Plain)
 		}
 		if got := append(mailsTo(t, server, eve), mailsTo(t, server, w.Admin)...); len(got) != 0 {
 			t.Errorf("somebody who received nothing got %+v", got)
@@ -195,16 +200,28 @@ func TestMails(t *testing.T) {
 	s.rule(t, "B12 who asked for a run that could not be done later is told why, and mailed once", func(t *testing.T, w *world) {
 		lea, ann := w.member("member"), w.member("member")
 		w.matter("everyone", lea)
-		run := decode[api.Run](w.reassign(with(handOver(lea, given("matters", "", ann)), "run_at", soon(time.Second))).must(202))
+		run := decode[api.Run](w.reassign(handOver(lea, given("matters", "", ann), object{"run_at": soon(time.Second), "reason": "Lea leaves on Friday"})).must(202))
 		w.deactivate(ann)
 		if got := w.endOf(run); got.Status != "failed" {
 			t.Fatalf("got status %s", got.Status)
 		}
-		work(t, w.toldOnce(w.Admin, run), "run_failed", api.NotificationWork{})
+		told := w.toldOnce(w.Admin, run)
+		work(t, told, "run_failed", api.NotificationWork{})
+		failure := told.Failure.MustGet()
+		if len(failure.Staff) != 1 || failure.Staff[0].ID != ann.ID || failure.Staff[0].Status != "deactivated" || failure.Kind != "reassign_work" ||
+			failure.Code != "staff_not_active" || failure.Reason.MustGet() != "Lea leaves on Friday" || !failure.RequestedAt.Equal(run.RequestedAt) ||
+			!failure.ScheduledFor.MustGet().Equal(run.ScheduledFor.MustGet()) {
+			t.Errorf("got failure %+v", failure)
+		}
 		w.settled()
 		got := one(t, mailsTo(t, server, w.Admin))
 		if got.Subject != "A change that you asked for could not be made" || !strings.Contains(got.Plain, w.reread(run).Error.MustGet().Detail) {
 			t.Errorf("got %q\n%s", got.Subject, got.Plain)
+		}
+		for _, part := range []string{"work of a staff member", "Lea leaves on Friday", failure.Staff[0].Name + " (deactivated)"} {
+			if !strings.Contains(got.Plain, part) || !strings.Contains(got.HTML, part) {
+				t.Errorf("%q is missing:\n%s", part, got.Plain)
+			}
 		}
 		if got := append(mailsTo(t, server, lea), mailsTo(t, server, ann)...); len(got) != 0 {
 			t.Errorf("somebody is told of what has not happened: %+v", got)

@@ -133,6 +133,35 @@ func TestNotifications(t *testing.T) {
 		}
 	})
 
+	s.rule(t, "B7 B5 what is about somebody, or a matter, says so, as far as the receiver sees that", func(t *testing.T, w *world) {
+		lea, ann := w.member("member"), w.member("member")
+		open, secret := w.matter("everyone", lea), w.matter("groups", lea)
+		ofOpen, ofSecret, hearing := w.workOn(open, lea), w.workOn(secret, lea), w.eventOn(open, evening.Add(time.Hour), lea)
+		client := w.person("client", lea)
+		ofClient := w.task(client, lea)
+		told := w.toldOnce(ann, w.reassigned(handOver(lea, given("tasks", "", ann), given("events", "", ann), given("people", "", ann))))
+		label := open.String()[30:] + " Matter"
+		name := decode[api.Person](w.get(ann, "/v1/people/"+client.String()).must(200))
+		of := map[uuid.UUID]api.NotificationItem{}
+		for _, item := range told.Items {
+			of[item.ItemID] = item
+		}
+		for id, want := range map[uuid.UUID]api.NotificationConcern{
+			ofOpen: {Kind: "matter", ID: open, Label: label}, hearing: {Kind: "matter", ID: open, Label: label},
+			ofClient: {Kind: "person", ID: client, Label: name.FirstName + " " + name.LastName},
+		} {
+			if got, err := of[id].Concerns.Get(); err != nil || got != want {
+				t.Errorf("got %+v, want %+v", of[id], want)
+			}
+		}
+		// The task is theirs, whatever its matter.
+		for _, id := range []uuid.UUID{ofSecret, client} {
+			if item, found := of[id]; !found || !item.Concerns.IsNull() {
+				t.Errorf("got %+v", item)
+			}
+		}
+	})
+
 	s.rule(t, "B7 at most 20 items are named, and all are counted", func(t *testing.T, w *world) {
 		lea, ann := w.member("member"), w.member("member")
 		matter := w.matter("everyone", ann)
@@ -232,17 +261,31 @@ func TestNotifications(t *testing.T) {
 		}
 	})
 
-	s.rule(t, "B5 who is given work on a matter of groups they are not in is not told of it", func(t *testing.T, w *world) {
-		lea, ann, bob := w.member("member"), w.member("member"), w.member("member")
-		matter := w.matter("groups", lea)
-		w.workOn(matter, lea)
-		run := w.reassigned(handOver(lea, given("matters", "", bob), given("tasks", "", ann)))
-		notification := w.toldOnce(ann, run)
-		work(t, notification, "work_received", api.NotificationWork{})
-		if len(notification.Items) != 0 {
-			t.Errorf("got items %+v", notification.Items)
+	s.rule(t, "A2 who is given work on a matter of groups they are not in is told of the work as long as they have it, and not of the matter", func(t *testing.T, w *world) {
+		lea, ann, bob, cem := w.member("member"), w.member("member"), w.member("member"), w.member("member")
+		matter, other := w.matter("groups", lea), w.matter("groups", lea)
+		task, next, event := w.workOn(matter, lea), w.workOn(matter, lea), w.eventOn(matter, evening.Add(time.Hour), lea)
+		w.workOn(other, ann) // not of the run
+		run := w.reassigned(handOver(lea, given("matters", "", bob), given("tasks", "", ann), given("events", "", ann)))
+		told := w.toldOnce(ann, run)
+		work(t, told, "work_received", api.NotificationWork{Tasks: 2, Events: 1})
+		sameIDs(t, "items", itemIDs(told), task, next, event)
+		work(t, w.toldOnce(bob, run), "work_received", api.NotificationWork{Matters: 2})
+		leas := w.toldOnce(lea, run)
+		if work(t, leas, "work_handed_over", api.NotificationWork{}); len(leas.Items) != 0 {
+			t.Errorf("who has it no more is told of %+v", leas.Items)
 		}
-		work(t, w.toldOnce(bob, run), "work_received", api.NotificationWork{Matters: 1})
+		for _, item := range told.Items {
+			path := map[string]string{"task": "/v1/tasks/", "calendar_event": "/v1/calendar-events/"}[string(item.Kind)]
+			w.get(ann, path+item.ItemID.String()).must(200)
+		}
+		w.get(ann, "/v1/matters/"+matter.String()).problem(404, "not_found")
+
+		w.reassigned(handOver(ann, given("tasks", "", cem), given("events", "", cem)))
+		told = w.toldOnce(ann, run)
+		if work(t, told, "work_received", api.NotificationWork{}); len(told.Items) != 0 {
+			t.Errorf("who has passed it on is told of %+v", told.Items)
+		}
 	})
 
 	s.rule(t, "A2 an item that the receiver does not see any more is not named", func(t *testing.T, w *world) {

@@ -110,7 +110,7 @@ func TestScheduledRuns(t *testing.T) {
 			w.responsible(m, lea)
 			w.heldBy(task, lea)
 			told := list[api.Notification](w, w.Admin, "/v1/notifications")
-			if len(told) != 1 || told[0].Kind != "run_failed" || told[0].RunID.MustGet() != run.ID.MustGet() {
+			if len(told) != 1 || told[0].Kind != "run_failed" || told[0].RunID.MustGet() != run.ID.MustGet() || told[0].Failure.IsNull() {
 				t.Errorf("the requester is told %+v", told)
 			}
 			for _, m := range []member{ann, lea} {

@@ -214,11 +214,11 @@ func TestStream(t *testing.T) {
 
 	s.rule(t, "B5 a stream withholds what is hidden when it tells", func(t *testing.T, w *world) {
 		lea, ann := w.member("member"), w.member("member")
-		matter := w.matter("groups", lea)
+		matter := w.matter("everyone", lea)
 		w.workOn(matter, lea)
-		following := w.follow(ann)
 		run := w.reassigned(handOver(lea, given("tasks", "", ann)))
-		e := following.want(ann, w, run)
+		w.exec(`UPDATE matters SET visibility = 'private' WHERE organization_id = $1 AND id = $2`, w.ID, matter)
+		e := w.follow(ann, after(0)).want(ann, w, run)
 		if work(t, e.Told, "work_received", api.NotificationWork{}); len(e.Told.Items) != 0 {
 			t.Errorf("got items %+v", e.Told.Items)
 		}

@@ -81,6 +81,20 @@ func TestUndo(t *testing.T) {
 		w.unchanged(before)
 	})
 
+	s.rule(t, "B11 nothing need be said to undo or cancel a run: a body may be left out", func(t *testing.T, w *world) {
+		lea, ann := w.member("member"), w.member("member")
+		m := w.matter("everyone", lea)
+		run := w.reassigned(handOver(lea, allTo(ann)))
+		path := "/v1/runs/" + run.ID.MustGet().String() + "/undo"
+		undo := decode[api.Run](w.as(w.Admin, "POST", path, nil, key("k")).must(200))
+		w.responsible(m, lea)
+		if again := w.as(w.Admin, "POST", path, object{}, key("k")).must(200); decode[api.Run](again).ID.MustGet() != undo.ID.MustGet() {
+			t.Errorf("an empty body is another request than none: got %s", again.Body)
+		}
+		later := decode[api.Run](w.reassign(handOver(lea, allTo(ann), object{"run_at": soon(time.Hour)})).must(202))
+		w.as(w.Admin, "POST", "/v1/runs/"+later.ID.MustGet().String()+"/cancel", nil).must(200)
+	})
+
 	s.rule(t, "B11 what has changed since stays as it is, and the undo says so", func(t *testing.T, w *world) {
 		lea, ann, bob := w.member("member"), w.member("member"), w.member("member")
 		home := w.matter("everyone", bob)

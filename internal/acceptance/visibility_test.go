@@ -134,6 +134,30 @@ func (s *secret) toldTo(m member) {
 	}
 }
 
+// hasWork fails the test unless somebody sees and edits the task and the event, which they have, and nothing of the matter.
+func (s *secret) hasWork(m member) {
+	s.t.Helper()
+	for path, id := range s.lists() {
+		var want []uuid.UUID
+		if id != s.matter {
+			want = append(want, id)
+		}
+		s.world.lists(m, path, want...)
+		if total := *decode[page](s.get(m, withParameter(path, "include_total", "true")).must(200)).Total; total != len(want) {
+			s.t.Errorf("%s: got total %d", path, total)
+		}
+	}
+	whatever := header{"If-Match", "*"}
+	for path, title := range map[string]string{"/v1/tasks/" + s.task.String(): "Zanzibar letter", "/v1/calendar-events/" + s.event.String(): "Zanzibar hearing"} {
+		s.get(m, path).must(200)
+		s.as(m, "PATCH", path, object{"title": "Another", "matter_id": s.matter}, whatever).must(200)
+		s.as(m, "PATCH", path, object{"title": title}, whatever).must(200)
+	}
+	sameRefusal(s.t, "the matter", s.get(m, "/v1/matters/"+s.matter.String()), s.matter, s.get(m, "/v1/matters/"+s.neverMatter.String()), s.neverMatter)
+	s.as(m, "PATCH", "/v1/matters/"+s.matter.String(), object{"number": "1"}, whatever).problem(404, "not_found")
+	s.as(m, "POST", "/v1/tasks", object{"title": "Mine", "matter_id": s.matter}).problem(422, "matter_not_found")
+}
+
 // hiddenFrom fails the test where anything tells somebody of the secret, or answers them otherwise than for what never was.
 func (s *secret) hiddenFrom(m member) {
 	s.t.Helper()
@@ -343,12 +367,13 @@ func TestB5Visibility(t *testing.T) {
 		s.toldTo(w.Admin)
 	})
 
-	s.rule(t, "B5 a matter for groups is hidden from all but their members and who is responsible for it", func(_ *testing.T, w *world) {
+	s.rule(t, "B5 a matter for groups is hidden from all but their members and who is responsible for it, and its work but from those who have it", func(_ *testing.T, w *world) {
 		s := w.zanzibar()
 		s.becomes("groups")
-		for _, m := range []member{w.Admin, s.clerk, s.leaver, s.plain} {
+		for _, m := range []member{w.Admin, s.leaver, s.plain} {
 			s.hiddenFrom(m)
 		}
+		s.hasWork(s.clerk)
 		s.untoldTo(w.Admin)
 		for _, m := range []member{s.attorney, s.insider} {
 			s.seenBy(m)
@@ -377,11 +402,29 @@ func TestB5Visibility(t *testing.T) {
 	s.rule(t, "B5 a matter for groups that has none, as it is imported, is seen by who is responsible alone", func(_ *testing.T, w *world) {
 		s := w.zanzibar()
 		w.exec(`UPDATE matters SET visibility = 'groups' WHERE id = $1`, s.matter)
-		for _, m := range []member{w.Admin, s.insider, s.clerk, s.leaver, s.plain} {
+		for _, m := range []member{w.Admin, s.insider, s.leaver, s.plain} {
 			s.hiddenFrom(m)
 		}
+		s.hasWork(s.clerk)
 		s.untoldTo(w.Admin)
 		s.seenBy(s.attorney)
+	})
+
+	s.rule(t, "A2 work of a matter for groups that is handed to somebody outside of them is in their sight, and in nobody else's", func(t *testing.T, w *world) {
+		s := w.zanzibar()
+		s.becomes("groups")
+		run := w.reassigned(handOver(s.attorney, given("tasks", "", s.plain), given("events", "", s.plain)))
+		w.lists(s.plain, "/v1/tasks?assignee_id=me", s.task)
+		w.lists(s.plain, "/v1/calendar-events?owner_staff_id=me", s.event)
+		w.lists(s.plain, "/v1/matters")
+		if got := decode[api.Workload](w.get(s.plain, "/v1/staff/me/workload").must(200)); got.ActiveTasks != 1 || got.Events != 1 || got.Matters != 0 {
+			t.Errorf("got workload %+v", got)
+		}
+		s.hiddenFrom(w.Admin)
+		s.run = run
+		s.untoldTo(w.Admin)
+		s.becomes("private")
+		s.hiddenFrom(s.plain)
 	})
 
 	s.rule(t, "B5 goes before A2, and A2 decides after it: a group sees the matter, its tasks and events by permission", func(_ *testing.T, w *world) {
@@ -424,6 +467,33 @@ func TestB5Visibility(t *testing.T) {
 		for _, subject := range []uuid.UUID{task, event} {
 			if got := w.listed(w.Admin, "/v1/audit-events?subject_id="+subject.String()); len(got) != 0 {
 				t.Errorf("got %d audit events of what is hidden", len(got))
+			}
+		}
+	})
+
+	s.rule(t, "B5 the trail of what left a hidden matter, or went into one and out of it, does not tell of the time in it", func(t *testing.T, w *world) {
+		ann := w.member("administrator")
+		secret := w.matter("private", ann)
+		whatever := header{"If-Match", "*"}
+		event := object{"title": "Zanzibar hearing", "starts_at": "2030-01-31T14:00:00Z", "ends_at": "2030-01-31T15:00:00Z", "owner_staff_id": "me"}
+		for path, body := range map[string]object{"/v1/tasks": {"title": "Zanzibar letter"}, "/v1/calendar-events": event} {
+			id := decode[struct{ ID uuid.UUID }](w.as(ann, "POST", path, with(body, "matter_id", secret)).must(201)).ID
+			one := path + "/" + id.String()
+			w.as(ann, "PATCH", one, object{"title": "Zanzibar secret"}, whatever).must(200)
+			w.as(ann, "PATCH", one, object{"title": "Told", "matter_id": nil}, whatever).must(200)
+			w.as(ann, "PATCH", one, object{"title": "Told too"}, whatever).must(200)
+			w.as(ann, "PATCH", one, object{"title": "Zanzibar again", "matter_id": secret}, whatever).must(200)
+			w.as(ann, "PATCH", one, object{"title": "Zanzibar", "matter_id": nil}, whatever).must(200)
+			w.as(ann, "PATCH", one, object{"title": "Told at last", "matter_id": nil}, whatever).must(200)
+			trail := "/v1/audit-events?include_total=true&subject_id=" + id.String()
+			for m, want := range map[member]int{ann: 7, w.Admin: 2} {
+				got := w.get(m, trail).must(200)
+				if told := decode[page](got); len(told.Items) != want || *told.Total != want {
+					t.Errorf("%s: got %d events, a total of %d, want %d", path, len(told.Items), *told.Total, want)
+				}
+				if m == w.Admin && strings.Contains(string(got.Body), secret.String()) {
+					t.Errorf("%s: the matter is told: %s", path, got.Body)
+				}
 			}
 		}
 	})
@@ -529,15 +599,15 @@ func TestB5AnyMatter(t *testing.T) {
 			for _, group := range m.groups {
 				inGroup = inGroup || contains(idsOf(groups[group]...), caller.ID)
 			}
-			if m.visibility != "everyone" && m.responsible.ID != caller.ID && !inGroup {
-				continue
+			shown := m.visibility == "everyone" || m.responsible.ID == caller.ID || inGroup
+			if shown {
+				seen = append(seen, m.id)
 			}
-			seen = append(seen, m.id)
-			allTasks := i == 1 || i == 3 || i == 4
-			if allTasks || (j+1)%len(staff) == i || m.visibility != "everyone" && m.responsible.ID == caller.ID {
+			allTasks, has := shown && (i == 1 || i == 3 || i == 4), func(place int) bool { return (shown || m.visibility == "groups") && place%len(staff) == i }
+			if allTasks || has(j+1) || m.visibility != "everyone" && m.responsible.ID == caller.ID {
 				tasks = append(tasks, m.task)
 			}
-			if allTasks || (j+2)%len(staff) == i || (j+3)%len(staff) == i || m.responsible.ID == caller.ID {
+			if allTasks || has(j+2) || has(j+3) || m.responsible.ID == caller.ID {
 				events = append(events, m.event)
 			}
 		}

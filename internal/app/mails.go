@@ -27,7 +27,6 @@ type Mail struct {
 	Name         string // the receiver's
 	Address      string
 	Zone         *time.Location // of the organization
-	Failure      string         // why the run failed, where it is told of that
 }
 
 // Mailer hands mails over to whatever carries them.
@@ -193,15 +192,6 @@ func (a *App) readMail(ctx context.Context, tx *postgres.Tx, notification uuid.U
 	mail := &Mail{Organization: organization.Name, Receiver: receiver.ID, Name: receiver.Name(), Address: receiver.Email, Zone: zone}
 	if mail.Notification, err = tx.Notification(ctx, caller, notification); err != nil {
 		return nil, err
-	}
-	if mail.Notification.Kind == domain.NoticeRunFailed && mail.Notification.RunID != nil {
-		run, err := tx.Run(ctx, *mail.Notification.RunID)
-		if err != nil {
-			return nil, err
-		}
-		if run.Error != nil {
-			mail.Failure = run.Error.Detail
-		}
 	}
 	return mail, nil
 }

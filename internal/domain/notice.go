@@ -272,6 +272,18 @@ type Notification struct {
 	ReadAt    *time.Time
 	Work      WorkCounts         // as far as the receiver sees it now
 	Items     []NotificationItem // likewise
+	Failure   *RunFailure        // of NoticeRunFailed
+}
+
+// RunFailure is what could not be done, and why.
+type RunFailure struct {
+	Kind         RunKind
+	RequestedAt  time.Time
+	ScheduledFor *time.Time
+	Reason       *string
+	Code         Code
+	Detail       string
+	Staff        []StaffRef // who is deactivated or missing
 }
 
 // NotificationItem is an item of a notification, as it is now.
@@ -281,6 +293,14 @@ type NotificationItem struct {
 	Label    string
 	DueOn    *Date      // of a task
 	StartsAt *time.Time // of an event
+	Concerns *Concern   // of a task or event
+}
+
+// Concern is the person or matter that a task or an event belongs to.
+type Concern struct {
+	Kind  ItemKind
+	ID    uuid.UUID
+	Label string
 }
 
 // NotificationFilter narrows a staff member's notifications.

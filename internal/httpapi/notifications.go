@@ -94,13 +94,32 @@ func notificationOf(n domain.Notification) api.Notification {
 		Items: all(n.Items, func(item domain.NotificationItem) api.NotificationItem {
 			return api.NotificationItem{
 				Kind: string(item.Kind), ItemID: item.ID, Label: item.Label, DueOn: orNull(dateOf(item.DueOn)), StartsAt: orNull(item.StartsAt),
+				Concerns: orNull(concernOf(item.Concerns)),
 			}
 		}),
+		Failure: orNull(failureOf(n.Failure)),
 		Links: api.NotificationLinks{
 			Self: "/v1/notifications/" + n.ID.String(), People: "/v1/people?staff_id=me", Tasks: "/v1/tasks?assignee_id=me&active=true",
 			Matters: "/v1/matters?responsible_staff_id=me&status=open,pending",
 			Events:  "/v1/calendar-events?owner_staff_id=me&starts_from=" + n.CreatedAt.Format(time.RFC3339),
 		},
+	}
+}
+
+func concernOf(concern *domain.Concern) *api.NotificationConcern {
+	if concern == nil {
+		return nil
+	}
+	return &api.NotificationConcern{Kind: string(concern.Kind), ID: concern.ID, Label: concern.Label}
+}
+
+func failureOf(failure *domain.RunFailure) *api.NotificationFailure {
+	if failure == nil {
+		return nil
+	}
+	return &api.NotificationFailure{
+		Kind: string(failure.Kind), RequestedAt: failure.RequestedAt, ScheduledFor: orNull(failure.ScheduledFor), Reason: orNull(failure.Reason),
+		Code: string(failure.Code), Detail: failure.Detail, Staff: all(failure.Staff, staffRefOf),
 	}
 }
 

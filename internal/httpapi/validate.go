@@ -61,7 +61,7 @@ func (s *server) readBody(c echo.Context, operation *operation) ([]byte, error) 
 		return nil, noBody()
 	}
 	if request.ContentLength == 0 {
-		return nil, missingBody(operation)
+		return missingBody(operation)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, request.Body, s.options.MaxBody))
 	var exceeded *http.MaxBytesError
@@ -71,19 +71,23 @@ func (s *server) readBody(c echo.Context, operation *operation) ([]byte, error) 
 	case err != nil:
 		return nil, malformed("The body did not arrive whole.")
 	case len(body) == 0:
-		return nil, missingBody(operation)
+		return missingBody(operation)
 	case operation.body == nil:
 		return nil, noBody()
 	}
 	return body, checkMediaType(request.Header)
 }
 
-// missingBody refuses a request without a body where one is needed.
-func missingBody(operation *operation) error {
-	if !operation.needsBody {
-		return nil
+// missingBody is what a request without a body has sent: an empty object where the body may be left out, and nothing where
+// none is taken.
+func missingBody(operation *operation) ([]byte, error) {
+	switch {
+	case operation.needsBody:
+		return nil, malformed("There is no body. This operation needs one, as JSON.")
+	case operation.body != nil:
+		return []byte("{}"), nil
 	}
-	return malformed("There is no body. This operation needs one, as JSON.")
+	return nil, nil
 }
 
 func noBody() error {

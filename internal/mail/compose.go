@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	texttemplate "text/template"
+	"time"
 	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
@@ -44,8 +45,8 @@ type content struct {
 	Subject      string
 	Name         string
 	Organization string
-	Lead         string // what has happened, in a sentence
-	Failure      string
+	Lead         string   // what has happened, in a sentence
+	Notes        []string // more of it, a sentence or so each
 	Items        []contentItem
 	More         bool // there is more than the items
 	Link         string
@@ -54,7 +55,7 @@ type content struct {
 type contentItem struct {
 	Due   string
 	Kind  string
-	Label string
+	Label string // with whom or what it is about
 }
 
 // compose writes a mail: plain text and HTML of the same content. An address that none can be written to is refused for
@@ -100,7 +101,7 @@ func (c *composer) compose(m app.Mail) (*message, error) {
 func (c *composer) content(m app.Mail) content {
 	n := m.Notification
 	filled := content{
-		Name: oneLine(m.Name), Organization: oneLine(m.Organization), Failure: oneLine(m.Failure),
+		Name: oneLine(m.Name), Organization: oneLine(m.Organization),
 		Link: strings.ReplaceAll(c.link, "{id}", n.ID.String()),
 	}
 	work := countsText(n.Work)
@@ -112,6 +113,11 @@ func (c *composer) content(m app.Mail) content {
 			filled.Lead = "You have taken over " + work + fromText(n.From) + "."
 		}
 	case domain.NoticeWorkHandedOver:
+		if n.From == nil { // an undo, or the return of what was lent
+			filled.Subject = "No longer yours: " + work
+			filled.Lead = "No longer yours: " + work + ". The change that gave you this was undone by " + byText(n.Actor) + ", or its time has ended."
+			break
+		}
 		filled.Subject = "Your work was handed over: " + work
 		filled.Lead = byText(n.Actor) + " handed over " + work + " of yours."
 		if n.Actor != nil && n.Actor.ID == m.Receiver {
@@ -120,6 +126,7 @@ func (c *composer) content(m app.Mail) content {
 	case domain.NoticeRunFailed:
 		filled.Subject = "A change that you asked for could not be made"
 		filled.Lead = "A change that you asked for, to be made later, could not be made. Nothing was changed."
+		filled.Notes = failureText(n.Failure, m.Zone)
 	}
 	for _, item := range n.Items {
 		filled.Items = append(filled.Items, itemText(m, item))
@@ -129,18 +136,61 @@ func (c *composer) content(m app.Mail) content {
 	return filled
 }
 
+// failureText tells what could not be done, why, and who stands in the way.
+func failureText(failure *domain.RunFailure, zone *time.Location) []string {
+	if failure == nil {
+		return nil
+	}
+	asked := "You asked on " + failure.RequestedAt.In(zone).Format(instantFormat) + " " + kindText(failure.Kind)
+	if failure.ScheduledFor != nil {
+		asked += ", on " + failure.ScheduledFor.In(zone).Format(instantFormat)
+	}
+	notes := []string{asked + "."}
+	if failure.Reason != nil && oneLine(*failure.Reason) != "" {
+		notes = append(notes, "Your reason: "+oneLine(*failure.Reason))
+	}
+	notes = append(notes, oneLine(failure.Detail))
+	if len(failure.Staff) > 0 {
+		names := make([]string, len(failure.Staff))
+		for i, staff := range failure.Staff {
+			names[i] = oneLine(staff.Name) + " (" + string(staff.Status) + ")"
+		}
+		notes = append(notes, "It is about "+strings.Join(names, ", ")+".")
+	}
+	return notes
+}
+
+func kindText(kind domain.RunKind) string {
+	switch kind {
+	case domain.RunManageAssignments:
+		return "to change who serves some people"
+	case domain.RunAssignStaff:
+		return "to assign staff to some people"
+	case domain.RunRemoveStaff:
+		return "to remove the staff of some people"
+	case domain.RunReassignWork:
+		return "to hand over the work of a staff member"
+	case domain.RunUndo:
+		return "to take back a change, or to give back what was lent"
+	}
+	return "for a change"
+}
+
 func itemText(m app.Mail, item domain.NotificationItem) contentItem {
 	shown := contentItem{Label: oneLine(item.Label)}
+	if item.Concerns != nil {
+		shown.Label += " — " + oneLine(item.Concerns.Label)
+	}
 	switch item.Kind {
 	case domain.ItemTask:
-		shown.Kind, shown.Due = "Task", "no date"
+		shown.Kind, shown.Due = "Task", "no due date"
 		if item.DueOn != nil {
-			shown.Due = item.DueOn.Midnight().Format(dayFormat)
+			shown.Due = "due " + item.DueOn.Midnight().Format(dayFormat)
 		}
 	case domain.ItemCalendarEvent:
 		shown.Kind = "Event"
 		if item.StartsAt != nil {
-			shown.Due = item.StartsAt.In(m.Zone).Format(dayFormat + ", 15:04")
+			shown.Due = item.StartsAt.In(m.Zone).Format(instantFormat)
 		}
 	case domain.ItemMatter:
 		shown.Kind = "Matter"
@@ -150,7 +200,10 @@ func itemText(m app.Mail, item domain.NotificationItem) contentItem {
 	return shown
 }
 
-const dayFormat = "Mon 2 Jan 2006"
+const (
+	dayFormat     = "Mon 2 Jan 2006"
+	instantFormat = dayFormat + ", 15:04"
+)
 
 func fromText(from *domain.StaffRef) string {
 	if from == nil {

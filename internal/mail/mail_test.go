@@ -70,7 +70,11 @@ func TestHostileTexts(t *testing.T) {
 		m.Name, m.Organization = hostile("name")(t), hostile("organization")(t)
 		m.Notification.Kind = rapid.SampledFrom([]domain.NoticeKind{domain.NoticeWorkReceived, domain.NoticeWorkHandedOver, domain.NoticeRunFailed}).Draw(t, "kind")
 		m.Notification.From.Name, m.Notification.Actor.Name = hostile("from")(t), hostile("actor")(t)
-		m.Notification.Items[0].Label, m.Failure = hostile("label")(t), hostile("failure")(t)
+		m.Notification.Items[0].Label, m.Notification.Items[0].Concerns = hostile("label")(t), &domain.Concern{Kind: domain.ItemMatter, Label: hostile("concern")(t)}
+		reason := hostile("reason")(t)
+		m.Notification.Failure = &domain.RunFailure{
+			Kind: domain.RunReassignWork, Reason: &reason, Detail: hostile("failure")(t), Staff: []domain.StaffRef{{Name: hostile("staff")(t), Status: domain.StaffDeactivated}},
+		}
 		text := written(t, dir, m)
 		parsed, err := testmail.Parse(text)
 		if err != nil {

@@ -63,9 +63,15 @@ const auditedMatter = `CASE e.subject_kind
 	WHEN 'calendar_event' THEN (SELECT c.matter_id FROM calendar_events c WHERE c.organization_id = e.organization_id AND c.id = e.subject_id)
 	WHEN 'matter' THEN e.subject_id END`
 
+// recordedMatter is the matter that the subject of an event belonged to then, before or after it. What was done to work
+// while a matter hid it stays hidden when the work has left the matter.
+func recordedMatter(state string) string { return `(e.` + state + `->>'matter_id')::uuid` }
+
 func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *query {
 	q := newQuery("e", tx.Organization)
-	q.and("NOT " + hidden("e", auditedMatter, q.arg(caller.StaffID))) // looks the matter up once, where notHidden would twice
+	me := q.arg(caller.StaffID)
+	q.and("NOT " + hidden("e", auditedMatter, me)) // looks the matter up once, where notHidden would twice
+	q.and("NOT (e.subject_kind IN ('task', 'calendar_event') AND (" + hidden("e", recordedMatter("before"), me) + " OR " + hidden("e", recordedMatter("after"), me) + "))")
 	q.andAnyOf("e.subject_kind", filter.SubjectKinds)
 	q.andAnyOf("e.action", filter.Actions)
 	if len(filter.StaffIDs) > 0 {
@@ -87,7 +93,7 @@ func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *quer
 }
 
 // AuditEvents lists a page of the trail, the newest first, with one more than the page holds where there are more. What
-// happened to work that is hidden from the caller now is left out (B5).
+// happened to work that is hidden from the caller now, or to work of a matter that is, is left out (B5).
 func (tx *Tx) AuditEvents(ctx context.Context, caller domain.Caller, filter domain.AuditFilter, page domain.Page) ([]AuditEvent, error) {
 	q := tx.filterAudit(caller, filter)
 	if page.After != uuid.Nil {

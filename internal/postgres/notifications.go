@@ -49,8 +49,8 @@ func optionalRef(id uuid.NullUUID, first, last, status *string) *domain.StaffRef
 	return &domain.StaffRef{ID: id.UUID, Name: domain.FullName(*first, *last), Status: domain.StaffStatus(*status)}
 }
 
-// notificationSelect reads notifications of the staff member $2. What belongs to a matter that they do not see now is not
-// counted (B5).
+// notificationSelect reads notifications of the staff member $2. What they do not see now is not counted (B5): of a matter that
+// is hidden from them, all but the work that they were given, if only groups see the matter and they still have as much of it.
 var notificationSelect = `SELECT n.id, n.number, n.kind, n.run_id, n.created_at, n.read_at, n.people_count AS people,
 	n.tasks_count - coalesce(hidden.tasks, 0) AS tasks, n.matters_count - coalesce(hidden.matters, 0) AS matters,
 	n.events_count - coalesce(hidden.events, 0) AS events,
@@ -60,9 +60,16 @@ var notificationSelect = `SELECT n.id, n.number, n.kind, n.run_id, n.created_at,
 	LEFT JOIN staff actor ON actor.organization_id = n.organization_id AND actor.id = n.actor_staff_id
 	LEFT JOIN staff origin ON origin.organization_id = n.organization_id AND origin.id = n.from_staff_id
 	LEFT JOIN LATERAL (
-		SELECT sum(share.tasks) AS tasks, sum(share.matters) AS matters, sum(share.events) AS events
+		SELECT sum(share.tasks - kept.tasks) AS tasks, sum(share.matters) AS matters, sum(share.events - kept.events) AS events
 		FROM unnest(n.share_matter_ids, n.share_tasks, n.share_matters, n.share_events) AS share (matter_id, tasks, matters, events)
 		JOIN matters m ON m.organization_id = n.organization_id AND m.id = share.matter_id
+		CROSS JOIN LATERAL (
+			SELECT CASE WHEN given.shown AND share.tasks > 0 THEN least(share.tasks, (SELECT count(*)::integer FROM tasks t
+				WHERE t.organization_id = m.organization_id AND t.matter_id = m.id AND ` + ownTask("$2") + `)) ELSE 0 END AS tasks,
+			       CASE WHEN given.shown AND share.events > 0 THEN least(share.events, (SELECT count(*)::integer FROM calendar_events e
+				WHERE e.organization_id = m.organization_id AND e.matter_id = m.id AND ` + ownEvent("$2") + `)) ELSE 0 END AS events
+			FROM (SELECT n.kind = 'work_received' AND m.visibility = 'groups' AS shown) given
+		) kept
 		WHERE m.visibility <> 'everyone' AND NOT (` + seenMatter("m", "$2") + `)
 	) hidden ON true `
 

@@ -151,7 +151,7 @@ func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.S
 		WITH held AS (
 			SELECT t.due_on FROM task_assignees seat
 			JOIN tasks t ON t.organization_id = seat.organization_id AND t.id = seat.task_id AND t.`+activeTask+`
-			WHERE seat.organization_id = $1 AND seat.staff_id = $2 AND `+notHidden("t", "t.matter_id", "$3")+` AND ($6 OR NOT `+ofPrivateMatter("t")+`)
+			WHERE seat.organization_id = $1 AND seat.staff_id = $2 AND `+shownWork("t", ownTask("$3"), "$3")+` AND ($6 OR NOT `+ofPrivateMatter("t")+`)
 		)
 		SELECT (SELECT count(*) FROM assignments a JOIN people p ON p.organization_id = a.organization_id AND p.id = a.person_id
 		        WHERE a.organization_id = $1 AND a.staff_id = $2 AND p.kind = 'client') AS clients,
@@ -162,7 +162,7 @@ func (tx *Tx) Workload(ctx context.Context, caller domain.Caller, staff domain.S
 		       (SELECT count(*) FROM matters m WHERE m.organization_id = $1 AND m.responsible_staff_id = $2 AND m.status IN ('open', 'pending')
 		          AND `+seenMatter("m", "$3")+` AND ($6 OR m.visibility <> 'private')) AS matters,
 		       (SELECT count(*) FROM calendar_events e WHERE e.organization_id = $1 AND e.owner_staff_id = $2 AND e.starts_at > $5
-		          AND `+notHidden("e", "e.matter_id", "$3")+` AND ($6 OR NOT `+ofPrivateMatter("e")+`)) AS events`,
+		          AND `+shownWork("e", ownEvent("$3"), "$3")+` AND ($6 OR NOT `+ofPrivateMatter("e")+`)) AS events`,
 		tx.Organization.String(), staff.ID, caller.StaffID, today.String(), now, private)
 	if err != nil {
 		return domain.Workload{}, fmt.Errorf("count workload: %w", err)

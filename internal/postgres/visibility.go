@@ -39,6 +39,28 @@ func hidden(row, matterID, staff string) string {
 			AND hidden.visibility <> 'everyone' AND NOT ` + seenMatter("hidden", staff) + ` OFFSET 0)`
 }
 
+// Work of a matter that only groups see is seen by those who have it as well (A2), or whatever is given to somebody outside of
+// the groups would be lost from sight; the matter itself stays hidden from them. Private work is nobody else's (B5).
+
+// ownTask is what makes a task (alias t) a staff member's (a placeholder): they hold it.
+func ownTask(staff string) string {
+	return `EXISTS (SELECT FROM task_assignees held WHERE held.organization_id = t.organization_id AND held.task_id = t.id AND held.staff_id = ` + staff + `)`
+}
+
+// ownEvent is what makes a calendar event (alias e) a staff member's (a placeholder): they own or attend it.
+func ownEvent(staff string) string {
+	return `(e.owner_staff_id = ` + staff + ` OR EXISTS (SELECT FROM calendar_event_attendees seat
+		WHERE seat.organization_id = e.organization_id AND seat.calendar_event_id = e.id AND seat.staff_id = ` + staff + `))`
+}
+
+// shownWork is what keeps a task or an event (an alias) from being hidden by its matter from a staff member (a placeholder) whose own it
+// may be.
+func shownWork(row, own, staff string) string {
+	return `(` + row + `.matter_id IS NULL OR NOT EXISTS (
+		SELECT FROM matters hidden WHERE hidden.organization_id = ` + row + `.organization_id AND hidden.id = ` + row + `.matter_id
+			AND hidden.visibility <> 'everyone' AND NOT ` + seenMatter("hidden", staff) + ` AND (hidden.visibility = 'private' OR NOT ` + own + `) OFFSET 0))`
+}
+
 // ofPrivateMatter is what makes a row (an alias) belong to a private matter, whoever may see it.
 func ofPrivateMatter(row string) string {
 	return `EXISTS (SELECT FROM matters private WHERE private.organization_id = ` + row + `.organization_id AND private.id = ` + row + `.matter_id
@@ -52,18 +74,19 @@ func (q *query) seenMatters(caller domain.Caller) {
 
 // unhiddenTasks narrows tasks (alias t) to those whose matter does not hide them from the caller.
 func (q *query) unhiddenTasks(caller domain.Caller) {
-	q.and(notHidden("t", "t.matter_id", q.arg(caller.StaffID)))
+	me := q.arg(caller.StaffID)
+	q.and(shownWork("t", ownTask(me), me))
 }
 
 // seenTasks narrows tasks (alias t) to those the caller sees: B5, then A2. What only the responsible staff member may
 // see is seen by them, whatever their permissions.
 func (q *query) seenTasks(caller domain.Caller) {
 	me := q.arg(caller.StaffID)
-	q.and(notHidden("t", "t.matter_id", me))
+	q.and(shownWork("t", ownTask(me), me))
 	if caller.SeesAllTasks() {
 		return
 	}
-	own := `EXISTS (SELECT FROM task_assignees own WHERE own.organization_id = t.organization_id AND own.task_id = t.id AND own.staff_id = ` + me + `)
+	own := ownTask(me) + `
 		OR EXISTS (SELECT FROM matters m WHERE m.organization_id = t.organization_id AND m.id = t.matter_id
 			AND m.visibility <> 'everyone' AND m.responsible_staff_id = ` + me + `)`
 	if caller.SeesEveryone() {
@@ -76,19 +99,19 @@ func (q *query) seenTasks(caller domain.Caller) {
 
 // unhiddenEvents narrows calendar events (alias e) to those whose matter does not hide them from the caller.
 func (q *query) unhiddenEvents(caller domain.Caller) {
-	q.and(notHidden("e", "e.matter_id", q.arg(caller.StaffID)))
+	me := q.arg(caller.StaffID)
+	q.and(shownWork("e", ownEvent(me), me))
 }
 
 // seenEvents narrows calendar events (alias e) to those the caller sees: B5 first, then all of them by the tasks
 // permission, and everybody those that they own or attend, or that belong to a matter of theirs.
 func (q *query) seenEvents(caller domain.Caller) {
 	me := q.arg(caller.StaffID)
-	q.and(notHidden("e", "e.matter_id", me))
+	q.and(shownWork("e", ownEvent(me), me))
 	if caller.SeesAllTasks() {
 		return
 	}
-	q.and(`(e.owner_staff_id = ` + me + `
-		OR EXISTS (SELECT FROM calendar_event_attendees seat WHERE seat.organization_id = e.organization_id AND seat.calendar_event_id = e.id AND seat.staff_id = ` + me + `)
+	q.and(`(` + ownEvent(me) + `
 		OR EXISTS (SELECT FROM matters m WHERE m.organization_id = e.organization_id AND m.id = e.matter_id AND m.responsible_staff_id = ` + me + `))`)
 }
 
@@ -96,7 +119,7 @@ func (q *query) seenEvents(caller domain.Caller) {
 // organization's. On their own calendar, and among what they attend, everything is.
 func (q *query) listedEvents(caller domain.Caller, filter domain.CalendarEventFilter) {
 	me := q.arg(caller.StaffID)
-	q.and(notHidden("e", "e.matter_id", me))
+	q.and(shownWork("e", ownEvent(me), me))
 	if caller.SeesAllTasks() || justOne(filter.OwnerIDs, caller.StaffID) || justOne(filter.AttendeeIDs, caller.StaffID) {
 		return
 	}
