@@ -258,6 +258,34 @@ func TestPrivateWork(t *testing.T) {
 		w.owned(hidden.event, lea)
 	})
 
+	s.rule(t, "B5 a revision does not tell when somebody works on what is private, but when there is more of it, as the totals do", func(t *testing.T, w *world) {
+		lea, ann := w.member("member", "tasks"), w.member("member")
+		secret := w.matter("private", lea)
+		task, event := w.workOn(secret, lea), w.eventOn(secret, time.Now().Add(time.Hour), lea)
+		w.workOn(w.matter("everyone", lea), lea)
+		body := handOver(lea, allTo(ann))
+		before := w.previewed(body)
+		for _, edit := range []struct {
+			path string
+			body object
+		}{
+			{"/v1/tasks/" + task.String(), object{"due_on": "2031-01-01"}},
+			{"/v1/tasks/" + task.String(), object{"assignee_ids": idsOf(lea, ann)}},
+			{"/v1/calendar-events/" + event.String(), object{"starts_at": "2031-01-01T10:00:00Z", "ends_at": "2031-01-01T11:00:00Z"}},
+			{"/v1/calendar-events/" + event.String(), object{"attendee_staff_ids": idsOf(ann)}},
+			{"/v1/matters/" + secret.String(), object{"status": "closed"}},
+		} {
+			w.as(lea, "PATCH", edit.path, edit.body, header{"If-Match", "*"}).must(200)
+			if got := w.previewed(body); got.Revision.MustGet() != before.Revision.MustGet() || got.Totals != before.Totals {
+				t.Errorf("%v shows in the revision, or the totals: %+v, %+v", edit.body, got.Totals, before.Totals)
+			}
+		}
+		w.workOn(secret, lea)
+		if got := w.previewed(body); got.Revision.MustGet() == before.Revision.MustGet() || got.Totals.WithheldPrivate != before.Totals.WithheldPrivate+1 {
+			t.Errorf("one more does not show: %+v", got.Totals)
+		}
+	})
+
 	s.rule(t, "B5 undo withholds what has become private, and leaves it where it is", func(t *testing.T, w *world) {
 		lea, ann := w.member("member"), w.member("member")
 		later, open := w.secret("everyone", lea, lea), w.matter("everyone", lea)

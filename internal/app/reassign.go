@@ -112,10 +112,10 @@ func (a *App) workDecision(tx *postgres.Tx, caller domain.Caller, wish domain.Wo
 		if err != nil {
 			return decision{}, err
 		}
-		revision := domain.WorkRevision(facts)
+		revision := domain.WorkRevision(facts, wish, now)
 		if expected != nil && *expected != revision {
 			return decision{}, domain.Refuse(domain.CodeRevisionStale,
-				"The work has changed since the preview whose revision this is. Look at a new preview, and decide again.")
+				"The expected revision is not that of this request, or the work has changed since. Look at a new preview, and decide again.")
 		}
 		plan, err := domain.PlanWork(facts, wish, today, now)
 		if err != nil {

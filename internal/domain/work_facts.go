@@ -6,6 +6,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,18 +59,38 @@ type WorkPerson struct {
 const None = -1
 
 // WorkRevision names the facts that a plan of a leaver's work rests on, as far as the wish asks for them: it changes when any of
-// them does. It is the SHA-256 over the SHA-256 of each kind, in order. What successors have is not among them.
-func WorkRevision(facts *WorkFacts) string {
+// them does. It is the SHA-256 over the SHA-256 of each kind, in order. What successors have is not among them, and of what is
+// private there is the number that is told of it alone: otherwise previews would tell when somebody works on it (B5).
+func WorkRevision(facts *WorkFacts, wish WorkWish, now time.Time) string {
+	p := workPlan{facts: facts, wish: wish}
 	matters, tasks, events, people, staff := sha256.New(), sha256.New(), sha256.New(), sha256.New(), sha256.New()
+	withheld := 0
 	for _, matter := range facts.Matters {
-		write(matters, matter.ID[:], matter.Responsible[:], flag(matter.Closed), flag(matter.Private))
+		switch {
+		case !matter.Private:
+			write(matters, matter.ID[:], matter.Responsible[:], flag(matter.Closed))
+		case wish.Matters != nil && matter.Responsible == wish.From:
+			withheld++
+		}
 	}
 	for _, task := range facts.Tasks {
-		write(tasks, task.ID[:], matterID(facts, task.Matter), personID(facts, task.Person), []byte(dueText(task.Due)))
-		writeSet(tasks, task.Assignees)
+		matter := p.matter(task.Matter)
+		switch {
+		case matter == nil || !matter.Private || p.goesWithPerson(task):
+			write(tasks, task.ID[:], matterID(facts, task.Matter), personID(facts, task.Person), []byte(dueText(task.Due)))
+			writeSet(tasks, task.Assignees)
+		case wish.Tasks != nil:
+			withheld++
+		}
 	}
 	for _, event := range facts.Events {
-		write(events, event.ID[:], matterID(facts, event.Matter), event.Owner[:], []byte(event.StartsAt.UTC().Format(time.RFC3339Nano)))
+		matter := p.matter(event.Matter)
+		switch {
+		case matter == nil || !matter.Private:
+			write(events, event.ID[:], matterID(facts, event.Matter), event.Owner[:], []byte(event.StartsAt.UTC().Format(time.RFC3339Nano)))
+		case wish.Events != nil && event.StartsAt.After(now):
+			withheld++
+		}
 	}
 	for _, person := range facts.People {
 		write(people, person.ID[:], []byte(person.Kind)[:1])
@@ -79,7 +100,7 @@ func WorkRevision(facts *WorkFacts) string {
 		write(staff, id[:], []byte(facts.Staff[id])[:1])
 	}
 	whole := sha256.New()
-	write(whole, matters.Sum(nil), tasks.Sum(nil), events.Sum(nil), people.Sum(nil), staff.Sum(nil))
+	write(whole, matters.Sum(nil), tasks.Sum(nil), events.Sum(nil), people.Sum(nil), staff.Sum(nil), []byte(strconv.Itoa(withheld)))
 	return hex.EncodeToString(whole.Sum(nil)[:16])
 }
 

@@ -18,30 +18,30 @@ func TestRevisionOfWork(t *testing.T) {
 		wish := drawWorkWish(t)
 		one := drawDesk(t, wish)
 		other := withOneFactChanged(t, one)
-		same := restsOn(one) == restsOn(other)
-		if (domain.WorkRevision(one) == domain.WorkRevision(other)) != same {
-			t.Fatalf("the same: %v\n%s\n%s", same, restsOn(one), restsOn(other))
+		same := restsOn(one, wish) == restsOn(other, wish)
+		if (domain.WorkRevision(one, wish, now) == domain.WorkRevision(other, wish, now)) != same {
+			t.Fatalf("the same: %v\n%s\n%s", same, restsOn(one, wish), restsOn(other, wish))
 		}
 	}))
 
 	t.Run("A15 handing over changes the revision, and handing over what is handed over does not", forEveryWish(func(t *rapid.T, h handedOver) {
-		expect(t, "same revision", domain.WorkRevision(h.before) == domain.WorkRevision(h.after), h.plan.ChangesNothing())
+		expect(t, "same revision", domain.WorkRevision(h.before, h.wish, now) == domain.WorkRevision(h.after, h.wish, now), h.plan.ChangesNothing())
 	}))
 
 	t.Run("A15 what successors have, and who asks, is not in the revision", rapid.MakeCheck(func(t *rapid.T) {
 		wish := drawWorkWish(t)
 		facts := drawDesk(t, wish)
-		before := domain.WorkRevision(facts)
+		before := domain.WorkRevision(facts, wish, now)
 		facts.Loads = domain.Loads{}
 		for i := range facts.Matters {
 			facts.Matters[i].Hidden = !facts.Matters[i].Hidden
 		}
-		expect(t, "revision", domain.WorkRevision(facts), before)
+		expect(t, "revision", domain.WorkRevision(facts, wish, now), before)
 	}))
 }
 
-// restsOn is what of the facts a plan rests on, as text.
-func restsOn(facts *domain.WorkFacts) string {
+// restsOn is what of the facts a plan rests on, as text: of what is private, how much there is.
+func restsOn(facts *domain.WorkFacts, wish domain.WorkWish) string {
 	var text strings.Builder
 	on := func(place int, id func(int) uuid.UUID) string {
 		if place == domain.None {
@@ -55,13 +55,30 @@ func restsOn(facts *domain.WorkFacts) string {
 	person := func(place int) string {
 		return on(place, func(place int) uuid.UUID { return facts.People[place].ID })
 	}
+	withheld := 0
+	for _, verdict := range verdicts(facts, wish) {
+		if verdict.of != nil && verdict.withheld {
+			withheld++
+		}
+	}
+	fmt.Fprintln(&text, withheld)
+	private := func(place int) bool { return place != domain.None && facts.Matters[place].Private }
 	for _, one := range facts.Matters {
-		fmt.Fprintln(&text, nameOf(one.ID), nameOf(one.Responsible), one.Closed, one.Private)
+		if !one.Private {
+			fmt.Fprintln(&text, nameOf(one.ID), nameOf(one.Responsible), one.Closed)
+		}
 	}
 	for _, one := range facts.Tasks {
+		goes := one.Person != domain.None && wish.People != nil && !wish.People.KeepTasks && takes(wish.People, facts.People[one.Person])
+		if private(one.Matter) && !goes {
+			continue
+		}
 		fmt.Fprintln(&text, nameOf(one.ID), matter(one.Matter), person(one.Person), one.Due, namesOf(one.Assignees))
 	}
 	for _, one := range facts.Events {
+		if private(one.Matter) {
+			continue
+		}
 		fmt.Fprintln(&text, nameOf(one.ID), matter(one.Matter), nameOf(one.Owner), one.StartsAt)
 	}
 	for _, one := range facts.People {
