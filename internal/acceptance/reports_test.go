@@ -19,7 +19,7 @@ import (
 
 // awkward are names and titles that a file could break on, or a spreadsheet take for a formula.
 var awkward = []string{
-	`=HYPERLINK("http://example.org","Pay")`, "+1 416 555 0142", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", "=", "'=1", " =1",
+	`=HYPERLINK("http://example.org","Pay")`, "+1 416 555 0142", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=", "'=1", " =1",
 	`Zoë "Zo" O'Neil, B.A.`, "two\nlines", "日本語 🦜", "a;b|c", "123", "1e5", "2026-03-01", "TRUE", "</v><f>1</f>",
 }
 
@@ -91,13 +91,13 @@ func (w *world) sameReports(t *testing.T, run api.Run) {
 	}
 	for _, row := range rows {
 		for _, cell := range row {
-			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 				t.Errorf("the cell %q begins like a formula", cell)
 			}
 		}
 	}
 	sameTable(t, "CSV", rows, want, func(cell string) string {
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 			return "'" + cell
 		}
 		return cell

@@ -26,7 +26,7 @@ const (
 // pace is how often a stream does what time asks of it.
 type pace struct {
 	say   time.Duration // says that it is alive, while there is nothing to tell
-	check time.Duration // looks whether it may still be had
+	check time.Duration // looks whether it may still be had, as it does before it tells
 }
 
 var usualPace = pace{say: 15 * time.Second, check: time.Minute}
@@ -113,6 +113,7 @@ func (a *App) follow(ctx context.Context, caller domain.Caller, follower *live.F
 				return nil
 			case <-follower.Woken():
 				waiting = false
+				caller, err = stream.Caller(ctx) // nothing is told any more by a token that was revoked a moment ago
 			case <-alive.C:
 				err = stream.SayAlive()
 			case <-check.C:

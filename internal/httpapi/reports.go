@@ -141,7 +141,7 @@ func (c *csvReport) End() error {
 
 // harmless keeps a spreadsheet from taking a cell for a formula: an apostrophe goes before what begins like one.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 		return "'" + cell
 	}
 	return cell
