@@ -34,10 +34,10 @@ func (a *App) CreateOrganization(ctx context.Context, wanted NewOrganization) (C
 	if _, err := time.LoadLocation(wanted.TimeZone); err != nil || wanted.TimeZone == "" || wanted.TimeZone == "Local" {
 		return CreatedOrganization{}, domain.Refuse(domain.CodeInvalidValue, "%q is not an IANA time zone, such as America/Toronto.", wanted.TimeZone)
 	}
-	local, host, found := strings.Cut(wanted.AdminEmail, "@")
-	if !found || local == "" || host == "" {
+	if !domain.IsEmail(wanted.AdminEmail) {
 		return CreatedOrganization{}, domain.Refuse(domain.CodeInvalidValue, "%q is not an email address.", wanted.AdminEmail)
 	}
+	local, _, _ := strings.Cut(wanted.AdminEmail, "@")
 	created := CreatedOrganization{
 		Organization: domain.Organization{ID: domain.OrganizationID(newID()), Name: wanted.Name, TimeZone: wanted.TimeZone},
 		Administrator: domain.Staff{

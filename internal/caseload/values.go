@@ -2,7 +2,6 @@ package caseload
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,12 +19,9 @@ const (
 	minEmail       = 3
 	maxEmail       = 320
 	maxPhone       = 50
-	emailPattern   = `^[^\s@<>()\[\],;:\\"\x00-\x1f\x7f]+@[^\s@<>()\[\],;:\\"\x00-\x1f\x7f]+$`
 	earliestYear   = 1000
 	latestYear     = 9999
 )
-
-var emailAddress = regexp.MustCompile(emailPattern) //nolint:gocritic // the pattern of the contract, as it is
 
 // reader judges a cell that is not empty and gives it the form it is kept in.
 type reader func(text string) (value string, problem string)
@@ -88,7 +84,7 @@ func keyWithoutBar(text string) (string, string) {
 
 func email(text string) (string, string) {
 	length := utf8.RuneCountInString(text)
-	if length < minEmail || length > maxEmail || !emailAddress.MatchString(text) {
+	if length < minEmail || length > maxEmail || !domain.IsEmail(text) {
 		return "", "is not an email address: " + quote(text)
 	}
 	return text, ""
@@ -139,7 +135,7 @@ const instantForm = "2006-01-02T15:04:05.000000Z"
 
 func instant(text string) (string, string) {
 	var at time.Time
-	if err := at.UnmarshalText([]byte(text)); err != nil {
+	if err := at.UnmarshalText([]byte(text)); err != nil || !domain.IsInstant(text) {
 		return "", quote(text) + " is not a moment with its offset, as 2026-03-31T09:30:00Z"
 	}
 	at = at.UTC()

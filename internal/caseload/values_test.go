@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"handover/api"
+	"handover/internal/domain"
 )
 
 func TestRulesAreThoseOfTheContract(t *testing.T) {
@@ -26,7 +27,7 @@ func TestRulesAreThoseOfTheContract(t *testing.T) {
 	for _, name := range []string{"ExternalKey", "Name", "TaskTitle", "Phone"} {
 		assert.Equal(t, `\S`, schema(name).Pattern, "%s is not blank", name)
 	}
-	assert.Equal(t, emailPattern, schema("Email").Pattern)
+	assert.Equal(t, domain.EmailPattern, schema("Email").Pattern)
 	assert.Equal(t, uint64(minEmail), schema("Email").MinLength)
 	for name, values := range map[string]column{
 		"PersonKind": peopleFile.columns[peopleFile.find("kind")], "PersonStatus": peopleFile.columns[peopleFile.find("status")],
