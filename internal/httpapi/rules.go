@@ -221,7 +221,7 @@ func wellFormed(format, text string) bool {
 		return err == nil
 	case "date-time":
 		var instant time.Time
-		return instant.UnmarshalText([]byte(text)) == nil && instant.UTC().Year() <= lastYear // which 9999-12-31T23:00:00-01:00 is not
+		return domain.IsInstant(text) && instant.UnmarshalText([]byte(text)) == nil && instant.UTC().Year() <= lastYear // which 9999-12-31T23:00:00-01:00 is not
 	default:
 		return true
 	}
