@@ -224,6 +224,17 @@ func TestStream(t *testing.T) {
 		}
 	})
 
+	s.rule(t, "D2 what comes after a token was revoked is not told", func(t *testing.T, w *world) {
+		ann := w.member("member")
+		following := w.follow(ann)
+		following.want(ann, w, w.tell(ann))
+		w.exec(`UPDATE api_tokens SET revoked_at = now() WHERE organization_id = $1 AND staff_id = $2`, w.ID, ann.ID)
+		w.tell(ann)
+		if e, ok := following.next(); ok {
+			t.Errorf("got %+v", e)
+		}
+	})
+
 	s.rule(t, "D2 a staff member has at most ten streams", func(t *testing.T, w *world) {
 		ann := w.member("member")
 		var open []*stream
