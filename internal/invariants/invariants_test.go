@@ -95,6 +95,18 @@ func (s *scene) changes() {
 	})
 	undone := s.post(200, "/v1/reassign-work", object{"from_staff_id": staff[1], "matters": object{"to_staff_ids": []string{"me"}}})
 	s.undid = s.post(200, "/v1/runs/"+undone.String()+"/undo", object{})
+	// Intake tasks that were there are handed on, and no more are created; those of a run that is undone are cancelled.
+	alone := object{"selection": people(50, 54)}
+	welcome := func(by string) uuid.UUID {
+		return s.post(200, "/v1/assign-staff", object{"selection": people(50, 54), "staff_ids": []string{by}, "tasks": "reassign", "include_intake_tasks": true})
+	}
+	s.post(200, "/v1/remove-staff", alone)
+	taken := welcome(staff[2].String())
+	s.post(200, "/v1/runs/"+taken.String()+"/undo", object{})
+	welcome(staff[2].String())
+	s.manage(50, 54, object{"type": "replace", "staff_ids": staff[4:5], "task_policy": "keep"}) // who held the tasks holds them still
+	s.post(200, "/v1/remove-staff", alone)
+	welcome(staff[3].String())
 }
 
 func (s *scene) manage(from, to int, change object) uuid.UUID {

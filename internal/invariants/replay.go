@@ -28,6 +28,7 @@ type replay struct {
 	ranOn  map[key]bool // people and tasks of runs
 	active map[key]bool // staff, as they are now
 	intake map[uuid.UUID]int
+	undone map[key]bool // intake tasks that undos have cancelled
 }
 
 // happening is a run or an edit since the snapshot.
@@ -54,7 +55,7 @@ type item struct {
 func checkReplay(ctx context.Context, tx *sqlx.Tx, before, now *Snapshot) ([]Violation, error) {
 	r := &replay{
 		tasks: map[key]taskState{}, ofWhom: map[key][]uuid.UUID{},
-		edited: map[key]bool{}, ranOn: map[key]bool{}, active: map[key]bool{}, intake: map[uuid.UUID]int{},
+		edited: map[key]bool{}, ranOn: map[key]bool{}, active: map[key]bool{}, intake: map[uuid.UUID]int{}, undone: map[key]bool{},
 	}
 	r.others = maps.Clone(before.other)
 	r.people = make(map[key]personState, len(before.people))
@@ -84,6 +85,13 @@ func checkReplay(ctx context.Context, tx *sqlx.Tx, before, now *Snapshot) ([]Vio
 	items, err := readItems(ctx, tx, happenings, now)
 	if err != nil {
 		return nil, fmt.Errorf("read items: %w", err)
+	}
+	for run, its := range items {
+		for _, i := range its {
+			if i.reason == "intake_cancelled" {
+				r.undone[key{run.organization, i.id}] = true
+			}
+		}
 	}
 	for _, h := range happenings {
 		if h.isRun {
@@ -182,7 +190,7 @@ func (r *replay) run(ctx context.Context, tx *sqlx.Tx, h happening, items []item
 	if frozen == nil {
 		frozen = wish.people
 	}
-	of := runReplay{replay: r, run: h.key, wish: wish, found: map[uuid.UUID]personState{}, seen: map[uuid.UUID]bool{}, created: map[uuid.UUID]int{}, judged: judged}
+	of := runReplay{replay: r, run: h.key, wish: wish, found: map[uuid.UUID]personState{}, seen: map[uuid.UUID]bool{}, made: map[uuid.UUID]bool{}, created: map[uuid.UUID]int{}, judged: judged}
 	for _, i := range items {
 		if i.kind == "person" {
 			of.person(i)

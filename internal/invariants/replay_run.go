@@ -16,7 +16,8 @@ type runReplay struct {
 	judged  bool                      // the rules of its kind are known
 	found   map[uuid.UUID]personState // its people, as it found them
 	seen    map[uuid.UUID]bool        // the tasks that have an item
-	created map[uuid.UUID]int         // how many tasks it created for each person
+	made    map[uuid.UUID]bool        // the tasks that it created
+	created map[uuid.UUID]int         // how many of them for each person
 }
 
 func (r *runReplay) wrong(invariant string, subject uuid.UUID, detail, sort string) {
@@ -133,7 +134,10 @@ func (r *runReplay) createdTask(at key, i item, now *Snapshot) {
 		r.wrong("I2", i.id, "a created task is not there", "created missing")
 		return
 	}
+	r.made[i.id] = true
 	r.created[task.person]++
+	task.active, task.guarded = true, false // whatever became of it since
+	task.intake = task.intake || r.undone[at]
 	if r.judged && (!task.intake || !r.wish.named.Equal(i.after)) {
 		r.wrong("I3", i.id, "a created task is not an intake task of the new staff", "created rules")
 	}
@@ -160,7 +164,8 @@ func (r *runReplay) nothingLeftOut() {
 			}
 		}
 		hadSome := slices.ContainsFunc(tasks, func(task uuid.UUID) bool {
-			return r.tasks[key{r.run.organization, task}].intake && !r.seen[task]
+			state := r.tasks[key{r.run.organization, task}]
+			return state.intake && state.person == id && !r.made[task]
 		})
 		want := 0
 		if r.wish.getsIntakeTasks(person, hadSome) {
