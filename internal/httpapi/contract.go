@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -9,16 +8,15 @@ import (
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"go.yaml.in/yaml/v3"
 
+	"handover"
 	"handover/api"
 	"handover/internal/domain"
 )
 
 // contract is openapi.yaml as the frame needs it: read once, looked up for every request.
 type contract struct {
-	json       []byte
-	yaml       func() ([]byte, error)
+	json       func() ([]byte, error)
 	operations map[string]*operation // by method and route, as Echo writes them
 	problems   []documentedProblem
 }
@@ -62,17 +60,13 @@ var embeddedContract = sync.OnceValue(func() *contract {
 })
 
 func readContract() (*contract, error) {
-	text, err := api.GetSpecJSON()
-	if err != nil {
-		return nil, err
-	}
 	spec, err := api.GetSpec()
 	if err != nil {
 		return nil, err
 	}
 	read := &contract{
-		json: text, operations: map[string]*operation{}, problems: documentedProblems(spec.Info.Description),
-		yaml: sync.OnceValues(func() ([]byte, error) { return toYAML(text) }),
+		operations: map[string]*operation{}, problems: documentedProblems(spec.Info.Description),
+		json: sync.OnceValues(func() ([]byte, error) { return toJSON(handover.OpenAPI) }),
 	}
 	rules := rules{}
 	for path, item := range spec.Paths.Map() {
@@ -82,10 +76,16 @@ func readContract() (*contract, error) {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)
 			}
 			read.operations[routeKey(method, echoRoute.Replace(path))] = op
+			if method == http.MethodGet && headToo[path] {
+				read.operations[routeKey(http.MethodHead, path)] = op
+			}
 		}
 	}
 	return read, nil
 }
+
+// headToo are the paths that monitors and browsers also ask for without wanting the body.
+var headToo = map[string]bool{"/healthz": true, "/readyz": true, "/docs": true, "/openapi.yaml": true, "/openapi.json": true}
 
 // echoRoute turns a path of the contract into one of Echo.
 var echoRoute = strings.NewReplacer("{", ":", "}", "")
@@ -168,27 +168,4 @@ func documentedProblems(description string) []documentedProblem {
 		problems = append(problems, documentedProblem{Status: row[1], Code: domain.Code(row[2]), Meaning: row[3]})
 	}
 	return problems
-}
-
-// toYAML writes a JSON document as people write YAML.
-func toYAML(text []byte) ([]byte, error) {
-	if !json.Valid(text) {
-		return nil, fmt.Errorf("the document is not JSON")
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, err
-	}
-	inBlocks(&document)
-	return yaml.Marshal(&document)
-}
-
-func inBlocks(node *yaml.Node) {
-	node.Style = 0
-	if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "\n") {
-		node.Style = yaml.LiteralStyle
-	}
-	for _, inner := range node.Content {
-		inBlocks(inner)
-	}
 }

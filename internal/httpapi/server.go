@@ -93,9 +93,19 @@ func newServer(h *handlers, operations api.StrictServerInterface, authenticator 
 	e.IPExtractor = echo.ExtractIPDirect()            // headers that tell another address are anybody's to send
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
 	e.Use(s.observe, s.protect, s.crossOrigin, s.admit)
-	api.RegisterHandlers(e, api.NewStrictHandler(operations, []api.StrictMiddlewareFunc{keepCommas}))
+	api.RegisterHandlers(withHeads{e}, api.NewStrictHandler(operations, []api.StrictMiddlewareFunc{keepCommas}))
 	h.docs.register(e)
 	return e
+}
+
+// withHeads registers what is asked for by HEAD too: as GET, and net/http leaves the body out.
+type withHeads struct{ *echo.Echo }
+
+func (r withHeads) GET(path string, handler echo.HandlerFunc, middleware ...echo.MiddlewareFunc) *echo.Route {
+	if headToo[path] {
+		r.HEAD(path, handler, middleware...)
+	}
+	return r.Echo.GET(path, handler, middleware...)
 }
 
 // admit lets a request to its handler when it is what its operation takes, from somebody who may. What is wrong first is
