@@ -38,7 +38,7 @@ func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, reque
 	var people chosen
 	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
 		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
-			if people, err = a.choose(ctx, tx, caller, request.Selection); err != nil {
+			if people, err = a.choose(ctx, tx, caller, request.Selection, !request.DryRun && !request.Async); err != nil {
 				return domain.Run{}, err
 			}
 			if err := checkMay(caller, request.Kind, people.kinds); err != nil {
@@ -47,7 +47,7 @@ func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, reque
 			if request.Async && !request.DryRun {
 				return a.enqueue(ctx, tx, caller, request, people)
 			}
-			return a.changeNow(ctx, tx, caller, request, people.people)
+			return a.changeNow(ctx, tx, caller, request, people.each)
 		})
 		return err
 	})
@@ -73,7 +73,7 @@ func (a *App) explain(ctx context.Context, caller domain.Caller, people chosen, 
 		return err
 	}
 	summaryErr := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) (err error) {
-		if people.each, err = tx.PeopleByID(ctx, caller, people.people); err != nil {
+		if people.each, err = tx.PeopleByID(ctx, caller, people.people, false); err != nil {
 			return err
 		}
 		summary, err := a.summarize(ctx, tx, caller, people)
@@ -95,7 +95,7 @@ func (a *App) newRun(caller domain.Caller, request AssignmentsRequest, people in
 }
 
 // changeNow carries the change out within the request.
-func (a *App) changeNow(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, people []uuid.UUID) (domain.Run, error) {
+func (a *App) changeNow(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, people []postgres.ChosenPerson) (domain.Run, error) {
 	run := a.newRun(caller, request, len(people), a.instant())
 	decide := a.assignmentsDecision(tx, caller, assignmentsWish{request.Change, request.ExpectedRevision, request.ChangePointer}, people)
 	return a.carryOutNow(ctx, tx, caller, run, request.DryRun, decide)
@@ -128,7 +128,7 @@ type decision struct {
 // decide reads the facts, locked where the plan is to be applied, and plans.
 type decide func(ctx context.Context, lock bool) (decision, error)
 
-func (a *App) assignmentsDecision(tx *postgres.Tx, caller domain.Caller, wish assignmentsWish, people []uuid.UUID) decide {
+func (a *App) assignmentsDecision(tx *postgres.Tx, caller domain.Caller, wish assignmentsWish, people []postgres.ChosenPerson) decide {
 	return func(ctx context.Context, lock bool) (decision, error) {
 		facts, err := tx.AssignmentFacts(ctx, people, wish.Change.StaffIDs, wish.Change.IncludeIntakeTasks, lock)
 		if err != nil {

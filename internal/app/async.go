@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,7 +85,9 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 	if err := a.markRunning(ctx, organization, job.Run); err != nil {
 		return err
 	}
+	var ended *domain.Run // by this worker
 	err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		ended = nil
 		run, err := takeRun(ctx, tx, job.Run)
 		if err != nil {
 			return err
@@ -93,16 +96,16 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 			if err := a.carryOutTaken(ctx, tx, run, job); err != nil {
 				return err
 			}
+			run.Status, ended = domain.RunSucceeded, &run
 		}
 		return complete(ctx, tx.Tx.Tx)
 	})
 	var refusal *domain.Error
 	switch {
+	case err == nil:
+		a.tellEnd(ctx, organization, ended)
 	case errors.Is(err, errCancelled):
-		return a.endRun(ctx, job, complete, func(ctx context.Context, tx *postgres.Tx, run domain.Run) error {
-			_, err := a.cancel(ctx, tx, run)
-			return err
-		})
+		return a.endRun(ctx, job, complete, a.cancel)
 	case errors.As(err, &refusal) && refusal.RetryAfter == 0:
 		return a.FailRun(ctx, job, refusal, complete)
 	}
@@ -142,20 +145,18 @@ func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run
 }
 
 func (a *App) changeTaken(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, job RunJob, reached func(domain.Run, int) error) error {
-	people, err := tx.PeopleOfSelection(ctx, *run.SelectionID)
+	people, err := tx.PeopleOfSelection(ctx, *run.SelectionID, true)
 	if err != nil {
 		return err
 	}
 	var kinds domain.SelectionKinds
-	frozen := make([]uuid.UUID, len(people))
-	for i, person := range people {
-		frozen[i] = person.ID
+	for _, person := range people {
 		kinds.Add(person.Kind)
 	}
 	if err := checkMay(caller, run.Kind, kinds); err != nil {
 		return err
 	}
-	decide := a.assignmentsDecision(tx, caller, assignmentsWish{job.Change, job.ExpectedRevision, job.ChangePointer}, frozen)
+	decide := a.assignmentsDecision(tx, caller, assignmentsWish{job.Change, job.ExpectedRevision, job.ChangePointer}, people)
 	_, err = a.carryOut(ctx, tx, caller, run, decide, reached)
 	return err
 }
@@ -205,31 +206,57 @@ func (a *App) markRunning(ctx context.Context, organization domain.OrganizationI
 
 // FailRun ends a run as failed, with the reason its requester would have been told had they waited; now they are notified.
 func (a *App) FailRun(ctx context.Context, job RunJob, refusal *domain.Error, complete func(context.Context, *sql.Tx) error) error {
-	return a.endRun(ctx, job, complete, func(ctx context.Context, tx *postgres.Tx, run domain.Run) error {
+	return a.endRun(ctx, job, complete, func(ctx context.Context, tx *postgres.Tx, run domain.Run) (domain.Run, error) {
 		run.Status, run.FinishedAt = domain.RunFailed, new(a.instant())
 		run.Error = &domain.RunError{Code: refusal.Code, Detail: refusal.Detail, Params: refusal.Params, Fields: refusal.Fields}
 		if err := tx.SaveRun(ctx, run); err != nil {
-			return err
+			return run, err
 		}
 		failed := []domain.Notice{{Kind: domain.NoticeRunFailed, Receiver: run.RequestedBy.ID}}
-		return a.notify(ctx, tx, failed, run.RequestedBy.ID, run.ID, *run.FinishedAt)
+		return run, a.notify(ctx, tx, failed, run.RequestedBy.ID, run.ID, *run.FinishedAt)
 	})
 }
 
 // endRun ends a run without its work, unless it has ended already, and its job.
-func (a *App) endRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error, end func(context.Context, *postgres.Tx, domain.Run) error) error {
-	return a.store.InTx(ctx, domain.OrganizationID(job.Organization), postgres.Working, func(tx *postgres.Tx) error {
+func (a *App) endRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error, end func(context.Context, *postgres.Tx, domain.Run) (domain.Run, error)) error {
+	organization := domain.OrganizationID(job.Organization)
+	var ended *domain.Run // by this worker
+	err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		ended = nil
 		run, err := takeRun(ctx, tx, job.Run)
 		if err != nil {
 			return err
 		}
 		if !run.Status.Finished() {
-			if err := end(ctx, tx, run); err != nil {
+			if run, err = end(ctx, tx, run); err != nil {
 				return err
 			}
+			ended = &run
 		}
 		return complete(ctx, tx.Tx.Tx)
 	})
+	if err == nil {
+		a.tellEnd(ctx, organization, ended)
+	}
+	return err
+}
+
+// tellEnd writes the one line of a run that a worker has ended, if it was this one. Nobody's name and no reason stand in it.
+func (a *App) tellEnd(ctx context.Context, organization domain.OrganizationID, run *domain.Run) {
+	if run == nil {
+		return
+	}
+	attributes := []slog.Attr{
+		slog.String("kind", string(run.Kind)), slog.String("run_id", run.ID.String()), slog.String("organization_id", uuid.UUID(organization).String()),
+		slog.String("status", string(run.Status)),
+	}
+	if run.StartedAt != nil {
+		attributes = append(attributes, slog.Float64("duration_ms", float64(a.now().Sub(*run.StartedAt).Microseconds())/1000))
+	}
+	if run.Error != nil {
+		attributes = append(attributes, slog.String("code", string(run.Error.Code)))
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "run", attributes...)
 }
 
 // progressPatience is how long telling progress may take: the work does not wait for it.

@@ -27,17 +27,17 @@ type chosen struct {
 }
 
 // choose resolves a selection (A1). Ids that do not exist in the caller's organization are named; a filter matches only
-// what the caller sees.
-func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection) (chosen, error) {
+// what the caller sees. With lock the people stand still until the transaction ends.
+func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection, lock bool) (chosen, error) {
 	var people []postgres.ChosenPerson
 	var err error
 	switch {
 	case selection.Saved != nil:
-		people, err = a.chooseSaved(ctx, tx, caller, *selection.Saved)
+		people, err = a.chooseSaved(ctx, tx, caller, *selection.Saved, lock)
 	case selection.Filter != nil:
-		people, err = a.chooseMatching(ctx, tx, caller, selection)
+		people, err = a.chooseMatching(ctx, tx, caller, selection, lock)
 	default:
-		people, err = chooseNamed(ctx, tx, caller, selection.PersonIDs)
+		people, err = chooseNamed(ctx, tx, caller, selection.PersonIDs, lock)
 	}
 	if err != nil {
 		return chosen{}, err
@@ -46,9 +46,8 @@ func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 		return chosen{}, domain.Refuse(domain.CodeSelectionEmpty, "The selection holds nobody.").
 			At("/selection", domain.CodeSelectionEmpty, "Nobody is selected.")
 	}
-	result := chosen{people: make([]uuid.UUID, len(people)), each: people, saved: selection.Saved}
-	for i, person := range people {
-		result.people[i] = person.ID
+	result := chosen{people: idsOf(people), each: people, saved: selection.Saved}
+	for _, person := range people {
 		result.kinds.Add(person.Kind)
 		if !person.Seen {
 			result.unseen++
@@ -57,11 +56,19 @@ func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 	return result, nil
 }
 
-func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID) ([]postgres.ChosenPerson, error) {
+func idsOf(people []postgres.ChosenPerson) []uuid.UUID {
+	each := make([]uuid.UUID, len(people))
+	for i, person := range people {
+		each[i] = person.ID
+	}
+	return each
+}
+
+func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, lock bool) ([]postgres.ChosenPerson, error) {
 	if err := a.checkSaved(ctx, tx, caller, id, "/selection/selection_id"); err != nil {
 		return nil, err
 	}
-	return tx.PeopleOfSelection(ctx, id)
+	return tx.PeopleOfSelection(ctx, id, lock)
 }
 
 // checkSaved refuses a selection named in a request that is not there, or was saved by somebody else; administrators may
@@ -89,7 +96,7 @@ func (a *App) checkFilteredSelection(ctx context.Context, tx *postgres.Tx, calle
 	return a.checkSaved(ctx, tx, caller, *id, pointer)
 }
 
-func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection) ([]postgres.ChosenPerson, error) {
+func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection, lock bool) ([]postgres.ChosenPerson, error) {
 	if selection.Filter.Empty() && !selection.MatchAll {
 		return nil, domain.Refuse(domain.CodeFilterEmpty, "The filter matches everybody. If that is meant, say match_all: true beside it.").
 			At("/selection/filter", domain.CodeFilterEmpty, "An empty filter needs match_all: true.")
@@ -106,12 +113,15 @@ func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain
 			With("maximum", domain.MaxSelectedPeople).
 			At("/selection/filter", domain.CodeSelectionTooLarge, "Matches too many people.")
 	}
-	return people, nil
+	if !lock {
+		return people, nil
+	}
+	return tx.PeopleByID(ctx, caller, idsOf(people), true)
 }
 
-func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, named []uuid.UUID) ([]postgres.ChosenPerson, error) {
+func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, named []uuid.UUID, lock bool) ([]postgres.ChosenPerson, error) {
 	each := domain.NewStaffSet(named...)
-	people, err := tx.PeopleByID(ctx, caller, each)
+	people, err := tx.PeopleByID(ctx, caller, each, lock)
 	if err != nil || len(people) == len(each) {
 		return people, err
 	}
@@ -151,7 +161,7 @@ func (a *App) freeze(caller domain.Caller, people chosen) Selection {
 // CreateSelection freezes what a selection names now. The caller must see everybody in it.
 func (a *App) CreateSelection(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (Selection, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (Selection, error) {
-		people, err := a.choose(ctx, tx, caller, selection)
+		people, err := a.choose(ctx, tx, caller, selection, false)
 		if err != nil {
 			return Selection{}, err
 		}
@@ -179,7 +189,7 @@ func (a *App) Selection(ctx context.Context, caller domain.Caller, id uuid.UUID)
 func (a *App) AssignmentSummary(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (summary domain.AssignmentSummary, replayed bool, err error) {
 	err = a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
 		summary, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.AssignmentSummary, error) {
-			people, err := a.choose(ctx, tx, caller, selection)
+			people, err := a.choose(ctx, tx, caller, selection, false)
 			if err != nil {
 				return domain.AssignmentSummary{}, err
 			}

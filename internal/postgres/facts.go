@@ -12,27 +12,24 @@ import (
 	"handover/internal/domain"
 )
 
-// AssignmentFacts reads all that is true of people (by id, each once) as sets: four statements, whatever their number.
-// With lock it first locks the people, then their active tasks, each in id order, then the staff concerned, so that all
-// of it stands still until the transaction ends; without, the transaction must be a snapshot. named are staff the
-// change speaks of; withIntake reads who has intake tasks.
-func (tx *Tx) AssignmentFacts(ctx context.Context, people []uuid.UUID, named []uuid.UUID, withIntake, lock bool) (*domain.AssignmentFacts, error) {
-	facts := &domain.AssignmentFacts{}
+// AssignmentFacts reads all that is true of chosen people (by id, each once) as sets: three statements, whatever their
+// number. With lock, for people who were locked when they were chosen, it locks their active tasks in id order, then the
+// staff concerned, so that all of it stands still until the transaction ends; without, the transaction must be a snapshot.
+// named are staff the change speaks of; withIntake reads who has intake tasks.
+func (tx *Tx) AssignmentFacts(ctx context.Context, people []ChosenPerson, named []uuid.UUID, withIntake, lock bool) (*domain.AssignmentFacts, error) {
+	facts, chosen := factsOf(people)
 	var err error
-	if facts.People, err = tx.peopleFacts(ctx, people, lock); err != nil {
-		return nil, fmt.Errorf("read people: %w", err)
-	}
-	if facts.Tasks, err = tx.taskFacts(ctx, people, lock); err != nil {
+	if facts.Tasks, err = tx.taskFacts(ctx, chosen, lock); err != nil {
 		return nil, fmt.Errorf("read active tasks: %w", err)
 	}
-	if err := tx.readSeats(ctx, people, facts); err != nil {
+	if err := tx.readSeats(ctx, chosen, facts); err != nil {
 		return nil, fmt.Errorf("read assignments and assignees: %w", err)
 	}
 	if facts.Staff, err = tx.staffFacts(ctx, staffConcerned(facts, named), lock); err != nil {
 		return nil, fmt.Errorf("read staff: %w", err)
 	}
 	if withIntake {
-		if err := tx.readIntake(ctx, people, facts.People); err != nil {
+		if err := tx.readIntake(ctx, chosen, facts.People); err != nil {
 			return nil, fmt.Errorf("read intake tasks: %w", err)
 		}
 	}

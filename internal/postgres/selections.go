@@ -29,19 +29,21 @@ type ChosenPerson struct {
 	Seen bool              `db:"seen"` // by the caller
 }
 
-// PeopleByID finds people of the organization by their ids, each once, in order; who is missing does not exist here.
-func (tx *Tx) PeopleByID(ctx context.Context, caller domain.Caller, wanted []uuid.UUID) ([]ChosenPerson, error) {
+// PeopleByID finds people of the organization by their ids, each once, in order; who is missing does not exist here. With
+// lock they stand still until the transaction ends.
+func (tx *Tx) PeopleByID(ctx context.Context, caller domain.Caller, wanted []uuid.UUID, lock bool) ([]ChosenPerson, error) {
 	q := &query{args: []any{tx.Organization.String(), ids(wanted)}}
 	seen := q.fill(seenPerson, []any{pq.Array(texts(caller.SeenKinds())), caller.StaffID})
-	return chosen(tx.querySet(ctx, len(wanted), `SELECT p.id, p.kind, (`+seen+`) AS seen FROM people p WHERE p.organization_id = $1 AND p.id = ANY ($2::uuid[]) ORDER BY p.id`, q.args...))
+	return chosen(tx.querySet(ctx, len(wanted), `SELECT p.id, p.kind, (`+seen+`) AS seen FROM people p WHERE p.organization_id = $1 AND p.id = ANY ($2::uuid[]) ORDER BY p.id`+
+		locking(lock, ` FOR NO KEY UPDATE OF p`), q.args...))
 }
 
-// PeopleOfSelection gives the people of a saved selection, in order.
-func (tx *Tx) PeopleOfSelection(ctx context.Context, selection uuid.UUID) ([]ChosenPerson, error) {
+// PeopleOfSelection gives the people of a saved selection, in order. With lock they stand still until the transaction ends.
+func (tx *Tx) PeopleOfSelection(ctx context.Context, selection uuid.UUID, lock bool) ([]ChosenPerson, error) {
 	return chosen(tx.queryOnce(ctx, `
 		SELECT p.id, p.kind, true AS seen FROM selection_people chosen
 		JOIN people p ON p.organization_id = chosen.organization_id AND p.id = chosen.person_id
-		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2 ORDER BY p.id`, tx.Organization.String(), selection))
+		WHERE chosen.organization_id = $1 AND chosen.selection_id = $2 ORDER BY p.id`+locking(lock, ` FOR NO KEY UPDATE OF p`), tx.Organization.String(), selection))
 }
 
 // PeopleMatching gives the people the caller sees and the filter matches, in order, at most limit of them.
@@ -123,11 +125,8 @@ func (tx *Tx) Selection(ctx context.Context, id uuid.UUID, now time.Time) (Selec
 // The people come as an array, whose size the planner knows: how many rows a selection has it can only guess, and it has
 // guessed one where there were ten thousand.
 func (tx *Tx) SummaryFacts(ctx context.Context, people []ChosenPerson) (facts *domain.AssignmentFacts, staff map[uuid.UUID]domain.StaffRef, err error) {
-	facts = &domain.AssignmentFacts{People: make([]domain.PersonFacts, len(people)), Staff: map[uuid.UUID]domain.StaffStatus{}}
-	chosen := make([]uuid.UUID, len(people))
-	for i, person := range people {
-		chosen[i], facts.People[i] = person.ID, domain.PersonFacts{ID: person.ID, Kind: person.Kind}
-	}
+	facts, chosen := factsOf(people)
+	facts.Staff = map[uuid.UUID]domain.StaffStatus{}
 	if err := tx.readAssignments(ctx, chosen, facts.People); err != nil {
 		return nil, nil, fmt.Errorf("read assignments: %w", err)
 	}
@@ -141,6 +140,15 @@ func (tx *Tx) SummaryFacts(ctx context.Context, people []ChosenPerson) (facts *d
 		facts.Staff[id] = member.Status
 	}
 	return facts, staff, nil
+}
+
+// factsOf begins facts with the people, whose ids it gives too.
+func factsOf(people []ChosenPerson) (*domain.AssignmentFacts, []uuid.UUID) {
+	facts, chosen := &domain.AssignmentFacts{People: make([]domain.PersonFacts, len(people))}, make([]uuid.UUID, len(people))
+	for i, person := range people {
+		chosen[i], facts.People[i] = person.ID, domain.PersonFacts{ID: person.ID, Kind: person.Kind}
+	}
+	return facts, chosen
 }
 
 // tasksHeld reads the active tasks of people with their assignees at once. Assignees are looked up in the order of the
