@@ -115,7 +115,11 @@ func (c *composer) content(m app.Mail) content {
 	case domain.NoticeWorkHandedOver:
 		if n.From == nil { // an undo, or the return of what was lent
 			filled.Subject = "No longer yours: " + work
-			filled.Lead = "No longer yours: " + work + ". The change that gave you this was undone by " + byText(n.Actor) + ", or its time has ended."
+			by := byText(n.Actor)
+			if n.Actor != nil && n.Actor.ID == m.Receiver {
+				by = "you"
+			}
+			filled.Lead = "No longer yours: " + work + ". The change that gave you this was undone by " + by + ", or its time has ended."
 			break
 		}
 		filled.Subject = "Your work was handed over: " + work

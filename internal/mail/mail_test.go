@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -49,6 +50,48 @@ func TestFiles(t *testing.T) {
 	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, entries[0].Name()): 0o600} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Fatalf("%s can be read by others: %v %v", path, info.Mode(), err)
+		}
+	}
+}
+
+func TestWhatHasHappened(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, test := range []struct {
+		name          string
+		change        func(*app.Mail)
+		subject, text string
+	}{
+		{"work received", func(*app.Mail) {}, "You have received 3 matters, 12 tasks and 1 event from Grace Lin", "Ada Brandt gave you 3 matters, 12 tasks and 1 event from Grace Lin."},
+		{"whom it concerns", func(m *app.Mail) {
+			m.Notification.Items[0].Concerns = &domain.Concern{Kind: domain.ItemPerson, Label: "Ada Byron"}
+		}, "", "- Task: File the motion — Ada Byron, due Wed 4 Mar 2026\n"},
+		{"work handed over", func(m *app.Mail) { m.Notification.Kind = domain.NoticeWorkHandedOver }, "Your work was handed over: 3 matters, 12 tasks and 1 event", "Ada Brandt handed over"},
+		{"work taken back", func(m *app.Mail) {
+			m.Notification.Kind, m.Notification.From = domain.NoticeWorkHandedOver, nil
+		}, "No longer yours: 3 matters, 12 tasks and 1 event", "undone by Ada Brandt"},
+		{"work taken back by oneself", func(m *app.Mail) {
+			m.Notification.Kind, m.Notification.From, m.Receiver = domain.NoticeWorkHandedOver, nil, m.Notification.Actor.ID
+		}, "", "undone by you,"},
+		{"a run that failed", func(m *app.Mail) {
+			m.Notification.Kind, m.Notification.Items, m.Notification.Work = domain.NoticeRunFailed, nil, domain.WorkCounts{}
+			due, reason := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC), "She leaves"
+			m.Notification.Failure = &domain.RunFailure{
+				Kind: domain.RunReassignWork, RequestedAt: due.AddDate(0, 0, -1), ScheduledFor: &due, Reason: &reason, Detail: "Not everybody is active.",
+				Staff: []domain.StaffRef{{Name: "Jonas Weber", Status: domain.StaffDeactivated}},
+			}
+		}, "A change that you asked for could not be made", "You asked on Sun 1 Mar 2026, 08:00 to hand over the work of a staff member, on Mon 2 Mar 2026, 08:00.\n\n" +
+			"Your reason: She leaves\n\nNot everybody is active.\n\nIt is about Jonas Weber (deactivated).\n"},
+	} {
+		m := mailTo("jonas@firm.example")
+		test.change(&m)
+		parsed, err := testmail.Parse(written(t, dir, m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := strings.ReplaceAll(parsed.Plain, "\r\n", "\n")
+		if test.subject != "" && parsed.Subject != test.subject || !strings.Contains(plain, test.text) {
+			t.Errorf("%s: got %q\n%s\nwant %q", test.name, parsed.Subject, plain, test.text)
 		}
 	}
 }
