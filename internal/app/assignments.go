@@ -191,10 +191,7 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 // record writes what a run did: itself, its items with their audit rows, and what staff are told.
 func (a *App) record(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, decided decision) error {
 	stamp := postgres.AuditStamp{At: *run.FinishedAt, StaffID: caller.StaffID, RequestID: caller.RequestID, Reason: run.Reason, Action: string(run.Kind), RunID: run.ID}
-	if err := tx.SaveRun(ctx, run); err != nil {
-		return err
-	}
-	if err := tx.RecordItems(ctx, decided.plan.Items, stamp, newID); err != nil {
+	if err := tx.RecordRun(ctx, run, decided.plan.Items, stamp, newID); err != nil {
 		return err
 	}
 	return a.notify(ctx, tx, domain.Notices(decided.plan, decided.received), caller.StaffID, run.ID, *run.FinishedAt)

@@ -129,11 +129,15 @@ func (tx *Tx) createTasks(ctx context.Context, tasks []domain.CreatedTask, now t
 	return expect("intake tasks", hit, err, len(tasks))
 }
 
-// RecordItems writes what became of each item of a run, and an audit row for each that changed or was created (D1), in
-// one statement. Items that went the same way share a shape, so that the sets of staff are sent once and not per item.
-func (tx *Tx) RecordItems(ctx context.Context, items []domain.PlannedItem, stamp AuditStamp, newID func() uuid.UUID) error {
+// RecordRun writes a run with what became of each of its items, and an audit row for each that changed or was created (D1),
+// in one statement. Items that went the same way share a shape, so that the sets of staff are sent once and not per item.
+func (tx *Tx) RecordRun(ctx context.Context, run domain.Run, items []domain.PlannedItem, stamp AuditStamp, newID func() uuid.UUID) error {
 	if len(items) == 0 {
-		return nil
+		return tx.SaveRun(ctx, run)
+	}
+	args, err := tx.runArgs(run)
+	if err != nil {
+		return err
 	}
 	var shapes itemShapes
 	itemIDs, auditIDs, shapeOf := make(ids, len(items)), make(ids, len(items)), make(ints, len(items))
@@ -143,34 +147,31 @@ func (tx *Tx) RecordItems(ctx context.Context, items []domain.PlannedItem, stamp
 			auditIDs[i] = newID()
 		}
 	}
-	_, err := tx.execSet(ctx, len(items), `
-		WITH shape AS MATERIALIZED (
+	if _, err := tx.execSet(ctx, len(items), "WITH "+saveRun+`, shape AS MATERIALIZED (
 			SELECT s.number, s.kind, s.outcome, nullif(s.reason, '') AS reason,
 			       s.before::uuid[] AS before, s.after::uuid[] AS after,
 			       CASE WHEN s.outcome <> 'created' THEN jsonb_build_object('staff_ids', to_jsonb(s.before::uuid[]))
 			            || CASE WHEN s.reason = 'intake_cancelled' THEN '{"status": "open"}' ELSE '{}' END::jsonb END AS before_audit,
 			       jsonb_build_object('staff_ids', to_jsonb(s.after::uuid[]))
 			            || CASE WHEN s.reason = 'intake_cancelled' THEN '{"status": "cancelled"}' ELSE '{}' END::jsonb AS after_audit
-			FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+			FROM unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[])
 			     WITH ORDINALITY AS s (kind, outcome, reason, before, after, number)
 		), item AS MATERIALIZED (
 			SELECT i.position, i.id, i.audit_id, i.shape
-			FROM unnest($8::uuid[], $9::uuid[], $10::integer[]) WITH ORDINALITY AS i (id, audit_id, shape, position)
+			FROM unnest($25::uuid[], $26::uuid[], $27::integer[]) WITH ORDINALITY AS i (id, audit_id, shape, position)
 		), recorded AS (
 			INSERT INTO run_items (organization_id, run_id, position, kind, item_id, outcome, reason, before_staff_ids, after_staff_ids)
 			SELECT $1, $2, item.position, shape.kind, item.id, shape.outcome, shape.reason, shape.before, shape.after
 			FROM item JOIN shape ON shape.number = item.shape
 		)
 		INSERT INTO audit_events (organization_id, id, occurred_at, staff_id, action, subject_kind, subject_id, run_id, request_id, reason, before, after)
-		SELECT $1, item.audit_id, $11, $12, $13, shape.kind, item.id, $2, $14, $15, shape.before_audit, shape.after_audit
+		SELECT $1, item.audit_id, $28, $29, $30, shape.kind, item.id, $2, $31, $32, shape.before_audit, shape.after_audit
 		FROM item JOIN shape ON shape.number = item.shape
-		WHERE shape.outcome IN ('changed', 'created')`,
-		tx.Organization.String(), stamp.RunID,
+		WHERE shape.outcome IN ('changed', 'created')`, append(args,
 		pq.Array(shapes.kinds), pq.Array(shapes.outcomes), pq.Array(shapes.reasons), pq.Array(shapes.befores), pq.Array(shapes.afters),
 		itemIDs, auditIDs, shapeOf,
-		stamp.At, stamp.StaffID, stamp.Action, stamp.RequestID, stamp.Reason)
-	if err != nil {
-		return fmt.Errorf("record items: %w", err)
+		stamp.At, stamp.StaffID, stamp.Action, stamp.RequestID, stamp.Reason)...); err != nil {
+		return fmt.Errorf("record the run and its items: %w", err)
 	}
 	return nil
 }

@@ -41,15 +41,15 @@ func (tx *Tx) SaveNotices(ctx context.Context, notices []domain.Notice, stamp No
 	}
 	rows, err := tx.querySet(ctx, max(len(notices), len(c.items)), `
 		WITH notice AS MATERIALIZED (
-			SELECT n.id, n.staff_id, n.from_staff_id, n.kind, n.people, n.tasks, n.matters, n.events,
+			SELECT n.id, n.staff_id, n.from_staff_id, n.kind, n.people, n.tasks, n.matters, n.events, s.email_notifications,
 			       n.share_matter_ids, n.share_tasks, n.share_matters, n.share_events
 			FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::integer[], $8::integer[], $9::integer[],
 			            $10::text[], $11::text[], $12::text[], $13::text[])
 			     AS n (id, staff_id, from_staff_id, kind, people, tasks, matters, events, share_matter_ids, share_tasks, share_matters, share_events)
+			JOIN staff s ON s.organization_id = $1 AND s.id = n.staff_id AND s.status = 'active'
 		), counted AS (
 			INSERT INTO notification_counters (organization_id, staff_id, last_number)
-			SELECT $1, s.id, 1 FROM staff s
-			WHERE s.organization_id = $1 AND s.id = ANY ($3::uuid[]) AND s.status = 'active' ORDER BY s.id
+			SELECT $1, notice.staff_id, 1 FROM notice ORDER BY notice.staff_id
 			ON CONFLICT (organization_id, staff_id) DO UPDATE SET last_number = notification_counters.last_number + 1
 			RETURNING staff_id, last_number
 		), told AS (
@@ -57,10 +57,9 @@ func (tx *Tx) SaveNotices(ctx context.Context, notices []domain.Notice, stamp No
 				people_count, tasks_count, matters_count, events_count, share_matter_ids, share_tasks, share_matters, share_events, email_status, email_at)
 			SELECT $1, notice.id, notice.staff_id, counted.last_number, notice.kind, $14, $15, nullif(notice.from_staff_id, '00000000-0000-0000-0000-000000000000'), $16,
 			       notice.people, notice.tasks, notice.matters, notice.events, notice.share_matter_ids::uuid[], notice.share_tasks::integer[],
-			       notice.share_matters::integer[], notice.share_events::integer[], CASE WHEN s.email_notifications THEN 'pending' ELSE 'none' END, $16
+			       notice.share_matters::integer[], notice.share_events::integer[], CASE WHEN notice.email_notifications THEN 'pending' ELSE 'none' END, $16
 			FROM counted
 			JOIN notice ON notice.staff_id = counted.staff_id
-			JOIN staff s ON s.organization_id = $1 AND s.id = counted.staff_id
 			RETURNING id, email_status
 		), listed AS (
 			INSERT INTO notification_items (organization_id, notification_id, position, kind, item_id)

@@ -73,29 +73,43 @@ const runTables = `runs r
 	JOIN staff s ON s.organization_id = r.organization_id AND s.id = r.requested_by_staff_id
 	LEFT JOIN run_progress progress ON progress.organization_id = r.organization_id AND progress.run_id = r.id`
 
-// SaveRun writes a new run, or what has become of one that is there, with how far it is.
-func (tx *Tx) SaveRun(ctx context.Context, run domain.Run) error {
-	totals, err := json.Marshal(run.Totals)
-	if err != nil {
-		return fmt.Errorf("encode totals: %w", err)
-	}
-	failure, err := auditText(anyOrNil(run.Error))
-	if err != nil {
-		return err
-	}
-	if err := tx.exec(ctx, `
-		WITH saved AS (
+// saveRun writes a new run, or what has become of one that is there, with how far it is: the parts of a statement whose first
+// parameters runArgs gives.
+const saveRun = `
+		saved AS (
 			INSERT INTO runs (organization_id, id, kind, status, requested_by_staff_id, requested_at, started_at, finished_at, reason, request, selection_id, totals, revision, error,
 				scheduled_for, return_at, reverts_run_id)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 			ON CONFLICT (organization_id, id) DO UPDATE SET status = excluded.status, started_at = excluded.started_at, finished_at = excluded.finished_at,
 				totals = excluded.totals, revision = excluded.revision, error = excluded.error
-		)
-		INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $18, $19)
-		ON CONFLICT (organization_id, run_id) DO UPDATE SET done = excluded.done, total = excluded.total`,
+		), progress AS (
+			INSERT INTO run_progress (organization_id, run_id, done, total) VALUES ($1, $2, $18, $19)
+			ON CONFLICT (organization_id, run_id) DO UPDATE SET done = excluded.done, total = excluded.total
+		)`
+
+func (tx *Tx) runArgs(run domain.Run) ([]any, error) {
+	totals, err := json.Marshal(run.Totals)
+	if err != nil {
+		return nil, fmt.Errorf("encode totals: %w", err)
+	}
+	failure, err := auditText(anyOrNil(run.Error))
+	if err != nil {
+		return nil, err
+	}
+	return []any{
 		tx.Organization.String(), run.ID, run.Kind, run.Status, run.RequestedBy.ID, run.RequestedAt, run.StartedAt, run.FinishedAt, run.Reason,
 		string(run.Request), run.SelectionID, string(totals), run.Revision, failure,
-		run.ScheduledFor, run.ReturnAt, run.Reverts, run.Done, run.Total); err != nil {
+		run.ScheduledFor, run.ReturnAt, run.Reverts, run.Done, run.Total,
+	}, nil
+}
+
+// SaveRun writes a new run, or what has become of one that is there, with how far it is.
+func (tx *Tx) SaveRun(ctx context.Context, run domain.Run) error {
+	args, err := tx.runArgs(run)
+	if err != nil {
+		return err
+	}
+	if err := tx.exec(ctx, "WITH "+saveRun+" SELECT true", args...); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	return nil

@@ -24,7 +24,7 @@ const (
 	mostStatements = 30
 
 	// mostArgs is how many arguments a statement may have. Those of a list of ids would be one each.
-	mostArgs = 20
+	mostArgs = 40
 )
 
 // sizes are of how many people: one, a screenful, an organization.
