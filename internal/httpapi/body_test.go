@@ -203,7 +203,7 @@ func TestBodiesThatBreakTheContract(t *testing.T) {
 		},
 		"an address that is none": {
 			"updateStaff", `{"email":"Maya <maya@mail.example>"}`, domain.CodeInvalidRequest,
-			[]string{"/email wrong_format: Does not have the right form. Expected: One address, without a display name. For example: maya.petrov@mail.example"},
+			[]string{"/email wrong_format: Does not have the right form. Expected: One address, without a display name, that can be written to. For example: maya.petrov@mail.example"},
 		},
 		"a name that a pointer has to escape": {
 			"createReferral", `{"first_name":"A","last_name":"B","a/b~c":1}`, domain.CodeUnknownField,
