@@ -203,20 +203,25 @@ func TestA2WhatIsSeen(t *testing.T) {
 		}
 	})
 
-	s.rule(t, "B5 the tasks of a matter that is not everyone's are seen by nobody but who is responsible for it", func(t *testing.T, w *world) {
-		attorney, holder := w.member("member"), w.member("member", "tasks")
-		for _, visibility := range []string{"private", "groups"} {
+	s.rule(t, "B5 the tasks of a matter that is not everyone's are seen by who is responsible for it, and, unless it is private, by who holds them", func(t *testing.T, w *world) {
+		attorney, holder, other := w.member("member"), w.member("member", "tasks"), w.member("member", "tasks")
+		for visibility, hiddenFrom := range map[string][]member{"private": {w.Admin, holder, other}, "groups": {w.Admin, other}} {
 			matter := w.matter(visibility, attorney)
-			task := w.taskIn("open", uuid.NullUUID{}, uuid.NullUUID{UUID: matter, Valid: true}, holder, w.Admin)
-			for _, other := range []member{w.Admin, holder} {
+			task := w.taskIn("open", uuid.NullUUID{}, uuid.NullUUID{UUID: matter, Valid: true}, holder)
+			for _, other := range hiddenFrom {
 				w.lists(other, "/v1/tasks?matter_id="+matter.String())
 				w.lists(other, "/v1/tasks?assignee_id="+holder.ID.String())
 				w.get(other, "/v1/tasks/"+task.String()).problem(404, "not_found")
 				w.as(other, "PATCH", "/v1/tasks/"+task.String(), object{"title": "New"}, header{"If-Match", "*"}).problem(404, "not_found")
 				w.as(other, "POST", "/v1/tasks", object{"title": "New", "matter_id": matter}).problem(422, "matter_not_found")
 			}
+			if visibility == "groups" {
+				w.lists(holder, "/v1/tasks?assignee_id=me", task)
+				w.get(holder, "/v1/matters/"+matter.String()).problem(404, "not_found")
+			}
 			w.lists(attorney, "/v1/tasks?matter_id="+matter.String(), task)
 			w.get(attorney, "/v1/tasks/"+task.String()).must(200)
+			w.exec(`DELETE FROM task_assignees WHERE task_id = $1`, task)
 			w.exec(`UPDATE tasks SET status = 'completed' WHERE id = $1`, task)
 		}
 	})
