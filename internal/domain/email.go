@@ -12,7 +12,7 @@ const (
 	emailOutside = `\s@<>()\[\],;:\\"\x00-\x1f\x7f-\xa0` + "\u2028-\u202f"
 )
 
-var emailAddress = regexp.MustCompile(EmailPattern)
+var emailAddress = regexp.MustCompile(EmailPattern) //nolint:gocritic // the pattern of the contract, as it is
 
 // IsEmail tells whether an address can be written to.
 func IsEmail(address string) bool { return emailAddress.MatchString(address) }
