@@ -121,12 +121,16 @@ CREATE TABLE client_sessions (
     CONSTRAINT client_sessions_secret_hash_length CHECK (length(secret_hash) = 32)
 );
 CREATE UNIQUE INDEX client_sessions_secret_hash_key ON client_sessions (secret_hash);
+CREATE INDEX client_sessions_expires_at_idx ON client_sessions (expires_at);
+
+-- The sessions of staff are API tokens with an expiry; they are swept away after it.
+ALTER TABLE api_tokens ADD COLUMN is_session boolean NOT NULL DEFAULT false;
+CREATE INDEX api_tokens_session_expires_at_idx ON api_tokens (expires_at) WHERE is_session;
 
 -- Failed attempts to sign in, by the SHA-256 of the address, whether it has an account or not. It belongs to no organization.
 CREATE TABLE sign_in_failures (
-    email_hash bytea       NOT NULL,
-    failures   integer     NOT NULL,
-    since      timestamptz NOT NULL,
+    email_hash bytea         NOT NULL,
+    failed_at  timestamptz[] NOT NULL, -- in their order; those that are too old to count are dropped with the next attempt
     CONSTRAINT sign_in_failures_pkey PRIMARY KEY (email_hash)
 );
 
@@ -145,3 +149,124 @@ BEGIN
 END
 $$;
 REVOKE DELETE ON client_profiles, invitations, accounts FROM handover_service;
+ALTER TABLE sign_in_failures ENABLE ROW LEVEL SECURITY; -- without a policy: the service reaches it through functions alone
+
+-- An account is signed in to with the address that its person or staff member has now, however it came to change. Without
+-- one nobody can sign in to it.
+CREATE FUNCTION account_follows_email() RETURNS trigger
+    LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        IF TG_ARGV[0] = 'person' THEN
+            UPDATE accounts SET email_normalized = coalesce(lower(NEW.email), '') WHERE organization_id = NEW.organization_id AND person_id = NEW.id;
+        ELSE
+            UPDATE accounts SET email_normalized = lower(NEW.email) WHERE organization_id = NEW.organization_id AND staff_id = NEW.id;
+        END IF;
+        RETURN NULL;
+    END
+    $$;
+CREATE TRIGGER account_follows_email AFTER UPDATE OF email ON people
+    FOR EACH ROW WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION account_follows_email('person');
+CREATE TRIGGER account_follows_email AFTER UPDATE OF email ON staff
+    FOR EACH ROW WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION account_follows_email('staff');
+
+-- find_invitation finds an invitation before its organization is known, by the SHA-256 of its token (C8). It is open while it is
+-- the last that was sent, went to the address that they have now, was not accepted, and whoever is invited can sign in. The caller
+-- judges whether it has expired.
+CREATE FUNCTION find_invitation(hash bytea)
+    RETURNS TABLE (organization_id uuid, invitation_id uuid, person_id uuid, staff_id uuid, organization_name text, first_name text, last_name text,
+                   email text, expires_at timestamptz, is_open boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT i.organization_id, i.id, i.person_id, i.staff_id, o.name, coalesce(p.first_name, s.first_name), coalesce(p.last_name, s.last_name),
+               i.email, i.expires_at,
+               i.ended_at IS NULL AND i.accepted_at IS NULL
+                   AND coalesce(lower(i.email) = coalesce(p.email_normalized, s.email_normalized), false)
+                   AND CASE WHEN i.person_id IS NULL THEN s.status = 'active' ELSE p.status = 'active' AND p.kind = 'client' END
+                   AND NOT EXISTS (SELECT FROM accounts a WHERE a.organization_id = i.organization_id AND (a.person_id = i.person_id OR a.staff_id = i.staff_id))
+        FROM invitations i
+        JOIN organizations o ON o.id = i.organization_id
+        LEFT JOIN people p ON p.organization_id = i.organization_id AND p.id = i.person_id
+        LEFT JOIN staff s ON s.organization_id = i.organization_id AND s.id = i.staff_id
+        WHERE i.token_hash = hash;
+    END
+    $$;
+
+-- sign_in_accounts finds the accounts of an address before the organization is known: the few that share it, staff first.
+CREATE FUNCTION sign_in_accounts(address text)
+    RETURNS TABLE (organization_id uuid, account_id uuid, person_id uuid, staff_id uuid, password_hash text, is_open boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT a.organization_id, a.id, a.person_id, a.staff_id, a.password_hash,
+               CASE WHEN a.person_id IS NULL THEN s.status = 'active' ELSE p.status = 'active' AND p.kind = 'client' END
+        FROM accounts a
+        LEFT JOIN people p ON p.organization_id = a.organization_id AND p.id = a.person_id
+        LEFT JOIN staff s ON s.organization_id = a.organization_id AND s.id = a.staff_id
+        WHERE a.email_normalized = lower(address) AND address <> ''
+        ORDER BY a.staff_id IS NULL, a.created_at, a.id LIMIT 100;
+    END
+    $$;
+
+-- authenticate_client_session finds the session of a client before its organization is known, as authenticate_api_token does.
+CREATE FUNCTION authenticate_client_session(hash bytea)
+    RETURNS TABLE (organization_id uuid, session_id uuid, expires_at timestamptz, revoked_at timestamptz,
+                   person_id uuid, kind text, status text, first_name text, last_name text, time_zone text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT c.organization_id, c.id, c.expires_at, c.revoked_at, p.id, p.kind, p.status, p.first_name, p.last_name, o.time_zone
+        FROM client_sessions c
+        JOIN accounts a ON a.organization_id = c.organization_id AND a.id = c.account_id
+        JOIN people p ON p.organization_id = a.organization_id AND p.id = a.person_id
+        JOIN organizations o ON o.id = c.organization_id
+        WHERE c.secret_hash = hash;
+    END
+    $$;
+
+-- begin_sign_in counts an attempt to sign in as failed until forgive_sign_in takes it back, so that attempts at the same time are
+-- counted too. Where too many have failed within the span it counts nothing, and tells when the next is heard.
+CREATE FUNCTION begin_sign_in(address text, instant timestamptz, span interval, most integer) RETURNS timestamptz
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+    DECLARE
+        address_hash CONSTANT bytea := sha256(convert_to(lower(address), 'UTF8'));
+        recent timestamptz[];
+    BEGIN
+        INSERT INTO sign_in_failures AS f (email_hash, failed_at) VALUES (address_hash, '{}')
+        ON CONFLICT (email_hash) DO UPDATE SET failed_at = f.failed_at RETURNING f.failed_at INTO recent; -- locked until the end
+        recent := ARRAY (SELECT at FROM unnest(recent) AS at WHERE at > instant - span ORDER BY at);
+        IF cardinality(recent) >= most THEN
+            RETURN recent[cardinality(recent) - most + 1] + span;
+        END IF;
+        UPDATE sign_in_failures SET failed_at = recent || instant WHERE email_hash = address_hash;
+        RETURN NULL;
+    END
+    $$;
+
+CREATE FUNCTION forgive_sign_in(address text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$ UPDATE sign_in_failures SET failed_at = failed_at[:cardinality(failed_at) - 1]
+          WHERE email_hash = sha256(convert_to(lower(address), 'UTF8')) AND cardinality(failed_at) > 0 $$;
+
+-- sweep_sessions deletes what may be forgotten of signing in, of every organization: sessions that have expired, and failures of
+-- more than a day ago.
+CREATE FUNCTION sweep_sessions(instant timestamptz) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+        DELETE FROM client_sessions WHERE expires_at < instant;
+        DELETE FROM api_tokens WHERE is_session AND expires_at < instant;
+        DELETE FROM sign_in_failures WHERE coalesce(failed_at[cardinality(failed_at)] < instant - interval '1 day', true);
+    $$;
+
+REVOKE ALL ON FUNCTION find_invitation(bytea), sign_in_accounts(text), authenticate_client_session(bytea),
+    begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION find_invitation(bytea), sign_in_accounts(text), authenticate_client_session(bytea),
+    begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz) TO handover_service;
