@@ -26,6 +26,12 @@ func SectionNames() []SectionName {
 	return []SectionName{SectionIdentity, SectionContact, SectionAddress, SectionEmployment, SectionCommunication, SectionReferral, SectionNotes}
 }
 
+// Texts is a list of texts in which there may be none: in JSON it is never null.
+type Texts []string
+
+// MarshalJSON is the list.
+func (t Texts) MarshalJSON() ([]byte, error) { return json.Marshal(append([]string{}, t...)) }
+
 // Sections are what is kept of a client beyond what every person has. What is nil is not known.
 type Sections struct {
 	Identity      Identity      `json:"identity"`
@@ -102,8 +108,8 @@ const (
 type Employment struct {
 	Status            *EmploymentStatus `json:"status"`
 	CurrentOccupation *string           `json:"current_occupation"`
-	PastOccupations   []string          `json:"past_occupations"`
-	TargetOccupations []string          `json:"target_occupations"`
+	PastOccupations   Texts             `json:"past_occupations"`
+	TargetOccupations Texts             `json:"target_occupations"`
 	HighestEducation  *Education        `json:"highest_education"`
 }
 
@@ -115,11 +121,11 @@ type Communication struct {
 
 // ReferredBy is who sent a client, and for what.
 type ReferredBy struct {
-	Source          *string  `json:"source"`
-	ReferenceNumber *string  `json:"reference_number"`
-	Reasons         []string `json:"reasons"`
-	ServiceNeeds    []string `json:"service_needs"`
-	Transport       *string  `json:"transport"`
+	Source          *string `json:"source"`
+	ReferenceNumber *string `json:"reference_number"`
+	Reasons         Texts   `json:"reasons"`
+	ServiceNeeds    Texts   `json:"service_needs"`
+	Transport       *string `json:"transport"`
 }
 
 // Notes are what staff want to remember of a client.
