@@ -1,7 +1,21 @@
 -- Managing clients (C1 to C8): what is kept of them by section, their link to CaMS, and how they and staff get in.
 
-ALTER TABLE people ADD COLUMN email_normalized text COLLATE "C" GENERATED ALWAYS AS (lower(email)) STORED;
+-- folded is a name as it is compared with others: without letter case and accents. Names in plain letters, which most are, are
+-- not looked over for the others.
+CREATE FUNCTION folded(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+        SELECT CASE WHEN octet_length(name) = char_length(name) THEN lower(name)
+            ELSE replace(replace(replace(translate(normalize(lower(name)),
+                'àáâãäåçèéêëìíîïðñòóôõöøùúûüýÿāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįıĵķĺļľłńņňŋōŏőŕŗřśŝşšţťŧũūŭůűųŵŷźżžơưǎǐǒǔǖǘǚǜșțạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ',
+                'aaaaaaceeeeiiiidnoooooouuuuyyaaaccccddeeeeegggghhiiiiijkllllnnnnooorrrsssstttuuuuuuwyzzzouaiouuuuustaaaaaaaaaaaaeeeeeeeeiioooooooooooouuuuuuuyyyy'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe') END
+    $$;
+
+ALTER TABLE people
+    ADD COLUMN email_normalized text COLLATE "C" GENERATED ALWAYS AS (lower(email)) STORED,
+    ADD COLUMN last_name_folded text COLLATE "C" NOT NULL GENERATED ALWAYS AS (folded(last_name)) STORED;
 CREATE INDEX people_email_idx ON people (organization_id, email_normalized) WHERE email_normalized IS NOT NULL;
+CREATE INDEX people_last_name_idx ON people (organization_id, last_name_folded, id);
 
 -- The sections of a client beyond name, email and phone, which every person has (C5). Where there is no row, or a field is
 -- not in its section, nothing is known. What the fields may be is checked by the service.
@@ -42,11 +56,14 @@ CREATE TABLE cams_links (
     last_success_at timestamptz,
     last_error_at   timestamptz,
     last_error      text,       -- a code of the contract, never an internal text
+    changes_told    bigint      NOT NULL DEFAULT 0, -- how often CaMS has said that the record has changed
     CONSTRAINT cams_links_pkey PRIMARY KEY (organization_id, person_id),
     CONSTRAINT cams_links_reference_key UNIQUE (organization_id, reference),
     CONSTRAINT cams_links_person_fkey FOREIGN KEY (organization_id, person_id) REFERENCES people (organization_id, id),
     CONSTRAINT cams_links_linked_by_staff_fkey FOREIGN KEY (organization_id, linked_by_staff_id) REFERENCES staff (organization_id, id)
 );
+
+CREATE INDEX cams_links_reference_idx ON cams_links (reference, organization_id);
 
 -- How far an organization has followed the changes of CaMS.
 CREATE TABLE cams_cursors (
@@ -270,3 +287,35 @@ REVOKE ALL ON FUNCTION find_invitation(bytea), sign_in_accounts(text), authentic
     begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION find_invitation(bytea), sign_in_accounts(text), authenticate_client_session(bytea),
     begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz) TO handover_service;
+
+-- cams_organizations tells the organizations that have clients linked to CaMS, and so follow its changes.
+CREATE FUNCTION cams_organizations() RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$ SELECT o.id FROM organizations o WHERE EXISTS (SELECT FROM cams_links l WHERE l.organization_id = o.id) ORDER BY o.id $$;
+
+-- tell_cams_change notes that CaMS said that a record has changed, and tells the organizations that have it linked. A sync of the
+-- record that is at work just now learns from the number that it has to read once more.
+CREATE FUNCTION tell_cams_change(changed text) RETURNS SETOF uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+        WITH linked AS MATERIALIZED (
+            SELECT l.organization_id, l.person_id FROM cams_links l WHERE l.reference = changed ORDER BY l.organization_id FOR NO KEY UPDATE
+        )
+        UPDATE cams_links l SET changes_told = l.changes_told + 1 FROM linked
+        WHERE l.organization_id = linked.organization_id AND l.person_id = linked.person_id
+        RETURNING l.organization_id
+    $$;
+
+-- cams_health counts, over all organizations, who follows CaMS and how well. behind_since is when the organization that is
+-- furthest behind was last known to have everything.
+CREATE FUNCTION cams_health() RETURNS TABLE (organizations bigint, clients bigint, failing bigint, behind_since timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$
+        SELECT count(*), coalesce(sum(l.clients), 0)::bigint, count(*) FILTER (WHERE c.failed_at > coalesce(c.pulled_at, '-infinity')),
+               min(greatest(c.pulled_at, l.since))
+        FROM (SELECT organization_id, count(*) AS clients, min(linked_at) AS since FROM cams_links GROUP BY organization_id) l
+        LEFT JOIN cams_cursors c ON c.organization_id = l.organization_id
+    $$;
+
+REVOKE ALL ON FUNCTION cams_organizations(), tell_cams_change(text), cams_health() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cams_organizations(), tell_cams_change(text), cams_health() TO handover_service;
