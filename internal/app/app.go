@@ -22,6 +22,7 @@ type App struct {
 	queue Queue
 	log   *slog.Logger
 	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
+	cases caseSystems                  // read, and never within a transaction
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
