@@ -22,6 +22,14 @@ type CaMSLink struct {
 	ChangesTold int64 // how often CaMS has said that it changed
 }
 
+// camsColumns tell how current the link l of a client is, where c is how far its organization has followed CaMS. A pull that
+// read everything makes every link current, without touching it, but for one whose own record is at fault.
+const camsColumns = `l.reference, l.linked_at,
+	CASE WHEN l.last_error_at > coalesce(l.last_success_at, '-infinity') AND l.last_error <> 'case_system_unavailable' THEN l.last_success_at
+	     ELSE greatest(l.last_success_at, c.pulled_at) END AS last_success_at,
+	CASE WHEN c.failed_at > coalesce(l.last_error_at, l.linked_at) THEN c.failed_at ELSE l.last_error_at END AS last_error_at,
+	CASE WHEN c.failed_at > coalesce(l.last_error_at, l.linked_at) THEN c.last_error ELSE l.last_error END AS last_error`
+
 // CaMSOrganizations are the organizations that have linked clients. It goes through a function of the database that does
 // just this.
 func (s *Store) CaMSOrganizations(ctx context.Context) ([]uuid.UUID, error) {

@@ -81,11 +81,12 @@ func (tx *Tx) ClientOf(ctx context.Context, person domain.Person) (domain.Client
 	var row clientRow
 	if err := tx.get(ctx, &row, `
 		SELECT f.identity, f.contact, f.address, f.employment, f.communication, f.referral, f.notes,
-			a.number AS assessment, l.reference, l.linked_at, l.last_success_at, l.last_error_at, l.last_error, `+invitationOfPerson+` AS invitation
+			a.number AS assessment, `+camsColumns+`, `+invitationOfPerson+` AS invitation
 		FROM people p
 		LEFT JOIN client_profiles f ON f.organization_id = p.organization_id AND f.person_id = p.id
 		LEFT JOIN client_assessments a ON a.organization_id = p.organization_id AND a.person_id = p.id
 		LEFT JOIN cams_links l ON l.organization_id = p.organization_id AND l.person_id = p.id
+		LEFT JOIN cams_cursors c ON c.organization_id = p.organization_id
 		WHERE p.organization_id = $1 AND p.id = $2`,
 		tx.Organization.String(), person.ID); err != nil {
 		return client, fmt.Errorf("read client: %w", err)
