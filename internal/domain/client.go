@@ -54,12 +54,33 @@ func CheckClients(caller Caller) error {
 	return nil
 }
 
-// CheckBecomesClient decides whether the caller may turn a referral into a client: who may manage both.
-func CheckBecomesClient(caller Caller) error {
+// CheckBecomesClient decides whether the caller may turn a person into a client: who may manage both kinds, a referral.
+func CheckBecomesClient(caller Caller, person Person) error {
 	if !caller.ManagesKind(KindClient) || !caller.ManagesKind(KindReferral) {
 		return Denied("Turning a referral into a client needs both the clients and the referrals permission.")
 	}
+	if person.Kind == KindClient {
+		return Refuse(CodeAlreadyClient, "%s is a client already.", person.Name()).With("client_id", person.ID)
+	}
 	return nil
+}
+
+// CheckDuplicates refuses to add somebody while there are people who may be the same person, and names those whom the
+// caller sees.
+func CheckDuplicates(caller Caller, people []Person) error {
+	if len(people) == 0 {
+		return nil
+	}
+	matches, ids := []PersonRef{}, []uuid.UUID{}
+	for _, person := range people {
+		if SeesPerson(caller, person) {
+			matches, ids = append(matches, PersonRef{person.ID, person.Name(), person.Kind}), append(ids, person.ID)
+		}
+	}
+	refusal := Refuse(CodeDuplicatePerson, "Somebody in your organization has this email already. If this is another person, add them with confirm_duplicate.").
+		With("person_ids", ids).At("/email", CodeDuplicatePerson, "Somebody has it already.")
+	refusal.Matches = matches
+	return refusal
 }
 
 // PersonRef is a person as a refusal names one.

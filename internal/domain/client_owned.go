@@ -73,6 +73,18 @@ func managedByCaMS(fields []string) error {
 	return refusal
 }
 
+// SectionDifference is what an edit changed of a section, by field, before and after: what the audit trail tells (D1).
+func SectionDifference(before, after Client, section SectionName) (was, is map[string]json.RawMessage) {
+	was, is = map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	old, now := jsonFields(before.Section(section)), jsonFields(after.Section(section))
+	for name, changed := range changedFields(before.Section(section), after.Section(section)) {
+		if changed {
+			was[name], is[name] = old[name], now[name]
+		}
+	}
+	return was, is
+}
+
 // changedFields names the fields, as JSON has them, in which two values of one type differ.
 func changedFields(before, after any) map[string]bool {
 	was, is := jsonFields(before), jsonFields(after)
