@@ -97,6 +97,10 @@ func staffRefOf(ref domain.StaffRef) api.StaffRef {
 	return api.StaffRef{ID: ref.ID, Name: ref.Name, Status: string(ref.Status)}
 }
 
+func organizationOf(organization domain.Organization) api.Organization {
+	return api.Organization{ID: api.UUID(organization.ID), Name: organization.Name, TimeZone: organization.TimeZone}
+}
+
 func personOf(person domain.Person) api.Person {
 	return api.Person{
 		ID: person.ID, ExternalID: orNull(person.ExternalID), Kind: string(person.Kind), Status: string(person.Status),

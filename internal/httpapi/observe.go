@@ -119,6 +119,11 @@ func (s *server) log(c echo.Context, exchange *exchange, status int, duration ti
 			slog.String("organization_id", uuid.UUID(exchange.caller.Organization).String()),
 			slog.String("staff_id", exchange.caller.StaffID.String()))
 	}
+	if exchange.caller.IsClient() {
+		attributes = append(attributes,
+			slog.String("organization_id", uuid.UUID(exchange.caller.Organization).String()),
+			slog.String("client_id", exchange.caller.ClientID.String()))
+	}
 	level := slog.LevelInfo
 	if failure := exchange.failure; failure.code != "" || failure.cause != nil {
 		attributes = append(attributes, slog.String("code", string(failure.code)))

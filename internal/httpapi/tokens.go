@@ -104,7 +104,7 @@ func (h *handlers) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.Get
 	}
 	me := api.GetMe200JSONResponse{
 		Staff:        staffOf(self.Staff),
-		Organization: api.Organization{ID: api.UUID(self.Organization.ID), Name: self.Organization.Name, TimeZone: self.Organization.TimeZone},
+		Organization: organizationOf(self.Organization),
 		Permissions:  []string{}, Token: nullable.NewNullNullable[api.CurrentToken](),
 	}
 	for _, permission := range []domain.Permission{domain.PermissionClients, domain.PermissionReferrals, domain.PermissionStaff, domain.PermissionTasks} {
