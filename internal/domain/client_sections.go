@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // SectionName names a section of a client (C5).
@@ -191,6 +193,24 @@ func (c Client) SectionVersion(name SectionName) any {
 		Fields        any         `json:"fields"`
 		ManagedByCaMS []string    `json:"managed_by_cams"`
 	}{name, c.Section(name), c.ManagedByCaMS(name)}
+}
+
+// CheckSectionFields refuses fields of a JSON object that are not those of a section.
+func CheckSectionFields(name SectionName, patch []byte) error {
+	sent, known := map[string]json.RawMessage{}, jsonFields(Client{}.Section(name))
+	if err := json.Unmarshal(patch, &sent); err != nil {
+		return fmt.Errorf("read section: %w", err)
+	}
+	refusal := Refuse(CodeUnknownField, "The section %s has other fields. Remove those that are not its own, or correct their names.", name).With("section", name)
+	for _, field := range slices.Sorted(maps.Keys(sent)) {
+		if _, found := known[field]; !found {
+			refusal.At("/"+field, CodeUnknownField, "This field is not known in this section.")
+		}
+	}
+	if len(refusal.Fields) > 0 {
+		return refusal.With("field", strings.TrimPrefix(refusal.Fields[0].Pointer, "/"))
+	}
+	return nil
 }
 
 // EditSection gives the client with the fields of one section that a JSON object names: those that are not in it stay as
