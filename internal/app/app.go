@@ -22,7 +22,11 @@ type App struct {
 	queue Queue
 	log   *slog.Logger
 	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
-	cases caseSystems                  // read, and never within a transaction
+
+	invitationLink string      // with {token}
+	passwords      *passwords  // of those who sign in
+	mailKey        []byte      // seals the tokens of invitations in the queue
+	cases          caseSystems // read, and never within a transaction
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
@@ -30,12 +34,15 @@ type Queue interface {
 	EnqueueRun(ctx context.Context, tx *sql.Tx, job RunJob) error
 	// EnqueueMails leaves a mail for each of the notifications.
 	EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.UUID, notifications []uuid.UUID) error
+	// EnqueueInvitation leaves the mail of an invitation.
+	EnqueueInvitation(ctx context.Context, tx *sql.Tx, job InvitationJob) error
 }
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
 	a := &App{store: store, now: now, queue: queue, log: log}
 	a.hub = newHub(a)
+	a.setAccess(ownAccess())
 	return a
 }
 
@@ -120,7 +127,7 @@ func self(caller domain.Caller) domain.StaffRef {
 	return domain.StaffRef{ID: caller.StaffID, Name: caller.Name, Status: domain.StaffActive}
 }
 
-// SweepExpired deletes expired selections and stored answers, of every organization.
+// SweepExpired deletes expired selections, stored answers and sessions, of every organization.
 func (a *App) SweepExpired(ctx context.Context) error { return a.store.SweepExpired(ctx, a.instant()) }
 
 // upsert runs work, which finds something by its external id or makes it. Where somebody else makes it at the same

@@ -98,7 +98,7 @@ func replay[T any](stored postgres.StoredAnswer, key *Key) (answer T, err error)
 func sealer(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("seal answer: %w", err)
+		return nil, fmt.Errorf("seal with a key: %w", err)
 	}
 	return cipher.NewGCMWithRandomNonce(block)
 }
@@ -107,11 +107,16 @@ func seal(key, text []byte) ([]byte, error) {
 	if key == nil {
 		return text, nil
 	}
+	return sealBeside(key, text, nil)
+}
+
+// sealBeside encrypts a text that can be opened beside the same bytes alone.
+func sealBeside(key, text, beside []byte) ([]byte, error) {
 	aead, err := sealer(key)
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(nil, nil, text, nil), nil
+	return aead.Seal(nil, nil, text, beside), nil
 }
 
 var errSealed = errors.New("sealed with another key")
@@ -120,11 +125,15 @@ func open(key, text []byte) ([]byte, error) {
 	if key == nil {
 		return text, nil
 	}
+	return openBeside(key, text, nil)
+}
+
+func openBeside(key, text, beside []byte) ([]byte, error) {
 	aead, err := sealer(key)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := aead.Open(nil, nil, text, nil)
+	opened, err := aead.Open(nil, nil, text, beside)
 	if err != nil {
 		return nil, errSealed
 	}

@@ -12,6 +12,18 @@ import (
 	"handover/internal/domain"
 )
 
+// Mailing is a row that a mail goes out with, and that tells what became of the mail.
+type Mailing struct {
+	table string
+	ID    uuid.UUID
+}
+
+// MailOfNotification is the mail of a notification (B7).
+func MailOfNotification(id uuid.UUID) Mailing { return Mailing{"notifications", id} }
+
+// MailOfInvitation is the mail of an invitation (C6).
+func MailOfInvitation(id uuid.UUID) Mailing { return Mailing{"invitations", id} }
+
 // MailState is what a worker finds when it takes up a mail.
 type MailState int
 
@@ -37,14 +49,14 @@ const (
 
 // TakeMail takes a mail that is to be sent for a worker, for as long as the lease or until KeepMail. The clock is the
 // database's, which all workers share.
-func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.Duration) (MailState, error) {
+func (tx *Tx) TakeMail(ctx context.Context, mail Mailing, lease time.Duration) (MailState, error) {
 	var found struct {
 		Status string `db:"email_status"`
 		Taken  bool   `db:"taken"`
 	}
 	err := tx.get(ctx, &found, `
 		SELECT n.email_status, coalesce(n.email_taken_until > clock_timestamp(), false) AS taken
-		FROM notifications n WHERE n.organization_id = $1 AND n.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), notification)
+		FROM `+mail.table+` n WHERE n.organization_id = $1 AND n.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), mail.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return MailDone, nil
 	}
@@ -59,14 +71,14 @@ func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.D
 	case found.Status == emailHandingOver:
 		return MailUnsettled, nil
 	}
-	return MailToSend, tx.KeepMail(ctx, notification, lease)
+	return MailToSend, tx.KeepMail(ctx, mail, lease)
 }
 
 // KeepMail says that the worker which took a mail is still at it.
-func (tx *Tx) KeepMail(ctx context.Context, notification uuid.UUID, lease time.Duration) error {
+func (tx *Tx) KeepMail(ctx context.Context, mail Mailing, lease time.Duration) error {
 	if err := tx.exec(ctx, `
-		UPDATE notifications SET email_taken_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE organization_id = $1 AND id = $2`,
-		tx.Organization.String(), notification, lease.Microseconds()); err != nil {
+		UPDATE `+mail.table+` SET email_taken_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE organization_id = $1 AND id = $2`,
+		tx.Organization.String(), mail.ID, lease.Microseconds()); err != nil {
 		return fmt.Errorf("keep mail: %w", err)
 	}
 	return nil
@@ -74,16 +86,16 @@ func (tx *Tx) KeepMail(ctx context.Context, notification uuid.UUID, lease time.D
 
 // MarkMailHandingOver records that a mail may have arrived from now on. It fails where that is so already: of two workers
 // at the same mail one goes on.
-func (tx *Tx) MarkMailHandingOver(ctx context.Context, notification uuid.UUID, now time.Time) error {
+func (tx *Tx) MarkMailHandingOver(ctx context.Context, mail Mailing, now time.Time) error {
 	hit, err := tx.execCounting(ctx, `
-		UPDATE notifications SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`,
-		tx.Organization.String(), notification, now)
+		UPDATE `+mail.table+` SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`,
+		tx.Organization.String(), mail.ID, now)
 	return expect("record that a mail is being handed over", hit, err, 1)
 }
 
 // SettleMail writes what became of a mail and lets go of it. handing tells that this worker had recorded that it was
 // handing the mail over; one that had not touches nothing but a mail that is pending.
-func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome MailOutcome, handing bool, now time.Time) error {
+func (tx *Tx) SettleMail(ctx context.Context, mail Mailing, outcome MailOutcome, handing bool, now time.Time) error {
 	from, to := emailPending, ""
 	if handing {
 		from = emailHandingOver
@@ -101,9 +113,9 @@ func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome Ma
 		to = emailNone
 	}
 	if err := tx.exec(ctx, `
-		UPDATE notifications SET email_status = $4, email_taken_until = NULL, email_at = CASE WHEN email_status = $4 THEN email_at ELSE $5 END
+		UPDATE `+mail.table+` SET email_status = $4, email_taken_until = NULL, email_at = CASE WHEN email_status = $4 THEN email_at ELSE $5 END
 		WHERE organization_id = $1 AND id = $2 AND email_status = $3`,
-		tx.Organization.String(), notification, from, to, now); err != nil {
+		tx.Organization.String(), mail.ID, from, to, now); err != nil {
 		return fmt.Errorf("settle mail: %w", err)
 	}
 	return nil

@@ -81,7 +81,9 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 	river.AddWorker(workers, &runWorker{app: application, background: background, log: log})
 	river.AddWorker(workers, &sweepWorker{app: application})
 	// Known to every worker: any of them may be the one that takes care of jobs whose worker is gone.
-	river.AddWorker(workers, &mailWorker{app: application, mailer: mailer, background: background, log: log})
+	mails := mailWork{app: application, mailer: mailer, background: background, log: log}
+	river.AddWorker(workers, &mailWorker{mailWork: mails})
+	river.AddWorker(workers, &invitationWorker{mailWork: mails})
 	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: runsAtOnce}}
 	if mailer != nil {
 		queues[mailQueue] = river.QueueConfig{MaxWorkers: mailsAtOnce}
