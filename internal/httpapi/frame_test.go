@@ -384,7 +384,9 @@ func withQuery(path string, operation *operation) string {
 func TestSecretsOfPathsStandNowhere(t *testing.T) {
 	const canary = "CANARYofAnInvitation0000000000000000000000"
 	f := newFrame(t)
-	f.stub.on = func(context.Context, any) error { return domain.Refuse(domain.CodeInvitationInvalid, "The invitation is not valid.") }
+	f.stub.on = func(context.Context, any) error {
+		return domain.Refuse(domain.CodeInvitationInvalid, "The invitation is not valid.")
+	}
 	for _, got := range []answer{
 		f.send(http.MethodGet, "/v1/invitations/"+canary, "", nil), f.send(http.MethodGet, "/v1/invitations/"+canary+"?x=1", "", nil),
 		f.send(http.MethodPost, "/v1/invitations/"+canary+"/accept", `{"password":"x"}`, nil), f.send(http.MethodPost, "/v1/invitations/"+canary+"/accept", `{`, nil),
