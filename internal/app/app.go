@@ -36,6 +36,10 @@ type Queue interface {
 	EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.UUID, notifications []uuid.UUID) error
 	// EnqueueInvitation leaves the mail of an invitation.
 	EnqueueInvitation(ctx context.Context, tx *sql.Tx, job InvitationJob) error
+	// EnqueueCaMSPulls leaves a pull for each organization that has none waiting or at work.
+	EnqueueCaMSPulls(ctx context.Context, tx *sql.Tx, jobs []CaMSPullJob) error
+	// EnqueueCaMSSyncs leaves a sync for each record that has none waiting or at work.
+	EnqueueCaMSSyncs(ctx context.Context, tx *sql.Tx, jobs []CaMSSyncJob) error
 }
 
 // New wires an App. now is the clock.

@@ -66,7 +66,9 @@ func (s *System) circuitTurned(_ string, _, to gobreaker.State) {
 }
 
 // Describe tells which metrics there are.
-func (s *System) Describe(descriptions chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, descriptions) }
+func (s *System) Describe(descriptions chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(s, descriptions)
+}
 
 // Collect tells the metrics.
 func (s *System) Collect(found chan<- prometheus.Metric) {

@@ -55,6 +55,18 @@ func CheckAssessment(a Assessment) error {
 	return nil
 }
 
+// AssessmentCopied refuses to make a second client from an assessment.
+func AssessmentCopied(caller Caller, number string, client Person) error {
+	refusal := Refuse(CodeDuplicatePerson, "A client was made from assessment %s already. Work with that one.", number).
+		With("assessment_number", number).With("person_ids", []uuid.UUID{client.ID}).
+		At("/assessment_number", CodeDuplicatePerson, "A client was made from it already.")
+	refusal.Matches = []PersonRef{}
+	if SeesPerson(caller, client) {
+		refusal.Matches = append(refusal.Matches, PersonRef{client.ID, client.Name(), client.Kind})
+	}
+	return refusal
+}
+
 // CaMSRecord is a client as CaMS has them at one version.
 type CaMSRecord struct {
 	Reference string
@@ -146,7 +158,9 @@ type CaMSUpdate struct {
 }
 
 // Changed tells whether the record makes any difference here.
-func (u CaMSUpdate) Changed() bool { return Version(u.Before.sections()) != Version(u.After.sections()) }
+func (u CaMSUpdate) Changed() bool {
+	return Version(u.Before.sections()) != Version(u.After.sections())
+}
 
 // PlanCaMS decides what records make of linked clients. Of several records of a client the newest counts, and one that is
 // not newer than what was taken over already is passed over: whoever brings it is late (C4).
@@ -200,6 +214,12 @@ func (u CaMSUpdate) Difference() (before, after map[SectionName]map[string]any) 
 		}
 	}
 	return before, after
+}
+
+// CaMSLinkFields are what the audit trail tells of linking and unlinking: the reference, and the fields that changed with it.
+type CaMSLinkFields struct {
+	Reference *string                        `json:"cams_reference"`
+	Sections  map[SectionName]map[string]any `json:"sections,omitempty"`
 }
 
 // CaMSHealth is how well all organizations together follow CaMS.

@@ -242,3 +242,24 @@ func (tx *Tx) camsClients(ctx context.Context, locked ids) ([]domain.CaMSClient,
 	}
 	return clients, nil
 }
+
+// ClientOfAssessment finds the client who was made from an assessment.
+func (tx *Tx) ClientOfAssessment(ctx context.Context, number string) (id uuid.UUID, found bool, err error) {
+	err = tx.get(ctx, &id, `SELECT a.person_id FROM client_assessments a WHERE a.organization_id = $1 AND a.number = $2`, tx.Organization.String(), number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return uuid.Nil, false, nil
+	}
+	if err != nil {
+		return uuid.Nil, false, fmt.Errorf("look for the client of an assessment: %w", err)
+	}
+	return id, true, nil
+}
+
+// SaveClientAssessment notes which assessment a client was made from.
+func (tx *Tx) SaveClientAssessment(ctx context.Context, person uuid.UUID, number string, now time.Time) error {
+	if err := tx.exec(ctx, `INSERT INTO client_assessments (organization_id, person_id, number, copied_at) VALUES ($1, $2, $3, $4)`,
+		tx.Organization.String(), person, number, now); err != nil {
+		return fmt.Errorf("note the assessment of a client: %w", err)
+	}
+	return nil
+}
