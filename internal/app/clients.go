@@ -111,9 +111,7 @@ func (a *App) inviteClient(ctx context.Context, tx *postgres.Tx, caller domain.C
 	if err != nil {
 		return domain.Client{}, err
 	}
-	client.Invitation = &domain.InvitationState{
-		SentTo: invitation.SentTo, SentAt: invitation.SentAt, ExpiresAt: invitation.ExpiresAt, Open: true, TimesSent: invitation.TimesSent,
-	}
+	client.Invitation = invitation.State()
 	return client, nil
 }
 
@@ -159,7 +157,7 @@ func (a *App) editSection(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	if len(is) == 0 {
 		return before, nil
 	}
-	after.UpdatedAt = a.instant()
+	after.UpdatedAt, after.Invitation = a.instant(), after.Invitation.For(after.Email)
 	if err := tx.SavePerson(ctx, after.Person); err != nil {
 		return before, err
 	}
