@@ -102,20 +102,11 @@ func (a *App) invite(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 // ResendClientInvite sends a client an invitation, and gives its link to who asked (C7).
 func (a *App) ResendClientInvite(ctx context.Context, caller domain.Caller, id uuid.UUID, key *Key) (domain.Invitation, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (domain.Invitation, error) {
-		if err := tx.LockPerson(ctx, id); err != nil {
-			return domain.Invitation{}, err
-		}
-		person, found, err := tx.PersonOfOrganization(ctx, id)
+		client, err := lockedClient(ctx, tx, caller, id)
 		if err != nil {
 			return domain.Invitation{}, err
 		}
-		if !found || person.Kind != domain.KindClient {
-			return domain.Invitation{}, domain.Refuse(domain.CodeNotFound, "There is no such client.")
-		}
-		if err := domain.CheckClients(caller); err != nil {
-			return domain.Invitation{}, err
-		}
-		return a.invite(ctx, tx, caller, domain.InviteClient(person))
+		return a.invite(ctx, tx, caller, domain.InviteClient(client.Person))
 	})
 }
 

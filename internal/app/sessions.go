@@ -176,6 +176,22 @@ func (a *App) EndSession(ctx context.Context, caller domain.Caller, ifMatch stri
 	})
 }
 
+// MyProfile reads what is kept of the client who has signed in, and where.
+func (a *App) MyProfile(ctx context.Context, caller domain.Caller) (client domain.Client, organization domain.Organization, err error) {
+	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+		var found bool
+		if client, found, err = tx.Client(ctx, caller.ClientID); err != nil {
+			return err
+		}
+		if !found {
+			return domain.Refuse(domain.CodeNotFound, "There is no such client any more.")
+		}
+		organization, err = tx.OrganizationOf(ctx)
+		return err
+	})
+	return client, organization, err
+}
+
 // authenticateClient finds the client whom a session's token stands for. Whatever is wrong with it, the refusal is that of
 // Authenticate.
 func (a *App) authenticateClient(ctx context.Context, token string, refusal error) (domain.Caller, error) {

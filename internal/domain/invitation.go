@@ -71,6 +71,11 @@ type Invitation struct {
 	TimesSent int    // this time included
 }
 
+// State is how an invitation stands that was just sent.
+func (i Invitation) State() *InvitationState {
+	return &InvitationState{SentTo: i.SentTo, SentAt: i.SentAt, ExpiresAt: i.ExpiresAt, Open: true, TimesSent: i.TimesSent}
+}
+
 // InvitationStatus tells what became of an invitation.
 type InvitationStatus string
 
@@ -100,6 +105,16 @@ func (s InvitationState) Status(now time.Time) InvitationStatus {
 		return InvitationPending
 	}
 	return InvitationExpired
+}
+
+// For is how it stands once the address of whoever is invited is another: its link opened the old one.
+func (s *InvitationState) For(email *string) *InvitationState {
+	if s == nil || email != nil && strings.EqualFold(*email, s.SentTo) {
+		return s
+	}
+	moved := *s
+	moved.Open = false
+	return &moved
 }
 
 // OpenInvitation is what whoever has the link of an invitation may know of it before they accept it (C8).

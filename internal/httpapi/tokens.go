@@ -103,7 +103,7 @@ func (h *handlers) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.Get
 		return nil, err
 	}
 	me := api.GetMe200JSONResponse{
-		Staff:        staffOf(self.Staff),
+		Staff:        h.staffOf(self.Staff),
 		Organization: organizationOf(self.Organization),
 		Permissions:  []string{}, Token: nullable.NewNullNullable[api.CurrentToken](),
 	}
