@@ -4735,8 +4735,8 @@ type HttpRequestDoer interface {
 	Do(req *http.Request) (*http.Response, error)
 }
 
-// Client which conforms to the OpenAPI3 specification for this service.
-type Client struct {
+// HTTPClient which conforms to the OpenAPI3 specification for this service.
+type HTTPClient struct {
 	// The endpoint of the server conforming to this interface, with scheme,
 	// https://api.deepmap.com for example. This can contain a path relative
 	// to the server, such as https://api.deepmap.com/dev-test, and all the
@@ -4753,12 +4753,12 @@ type Client struct {
 }
 
 // ClientOption allows setting custom parameters during construction
-type ClientOption func(*Client) error
+type ClientOption func(*HTTPClient) error
 
-// Creates a new Client, with reasonable defaults
-func NewClient(server string, opts ...ClientOption) (*Client, error) {
+// Creates a new HTTPClient, with reasonable defaults
+func NewClient(server string, opts ...ClientOption) (*HTTPClient, error) {
 	// create a client with sane default values
-	client := Client{
+	client := HTTPClient{
 		Server: server,
 	}
 	// mutate client and add all optional params
@@ -4781,7 +4781,7 @@ func NewClient(server string, opts ...ClientOption) (*Client, error) {
 // WithHTTPClient allows overriding the default Doer, which is
 // automatically created using http.Client. This is useful for tests.
 func WithHTTPClient(doer HttpRequestDoer) ClientOption {
-	return func(c *Client) error {
+	return func(c *HTTPClient) error {
 		c.Client = doer
 		return nil
 	}
@@ -4790,7 +4790,7 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 // WithRequestEditorFn allows setting up a callback function, which will be
 // called right before sending the request. This can be used to mutate the request.
 func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
-	return func(c *Client) error {
+	return func(c *HTTPClient) error {
 		c.RequestEditors = append(c.RequestEditors, fn)
 		return nil
 	}
@@ -6406,7 +6406,7 @@ type ClientInterface interface {
 // A page with every operation, to read and to try out. It works without internet. No credential is needed.
 //
 // Corresponds with GET /docs (the `GetDocs` operationId).
-func (c *Client) GetDocs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetDocs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDocsRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -6423,7 +6423,7 @@ func (c *Client) GetDocs(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 // Answers as long as the process runs, whatever the state of the database. No credential is needed.
 //
 // Corresponds with GET /healthz (the `GetHealth` operationId).
-func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHealthRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -6440,7 +6440,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Metrics in the text format of Prometheus. They hold no names and no ids. No credential is needed.
 //
 // Corresponds with GET /metrics (the `GetMetrics` operationId).
-func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMetricsRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -6457,7 +6457,7 @@ func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) 
 // This document. No credential is needed.
 //
 // Corresponds with GET /openapi.json (the `GetOpenapiJSON` operationId).
-func (c *Client) GetOpenapiJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetOpenapiJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOpenapiJSONRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -6474,7 +6474,7 @@ func (c *Client) GetOpenapiJSON(ctx context.Context, reqEditors ...RequestEditor
 // This document. No credential is needed.
 //
 // Corresponds with GET /openapi.yaml (the `GetOpenapiYAML` operationId).
-func (c *Client) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOpenapiYAMLRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -6492,7 +6492,7 @@ func (c *Client) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEditor
 // Errors: `not_ready` (503), also while the instance shuts down.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
-func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReadinessRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -6513,7 +6513,7 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/api-tokens (the `ListAPITokens` operationId).
-func (c *Client) ListAPITokens(ctx context.Context, params *ListAPITokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListAPITokens(ctx context.Context, params *ListAPITokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAPITokensRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6538,7 +6538,7 @@ func (c *Client) ListAPITokens(ctx context.Context, params *ListAPITokensParams,
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/api-tokens (the `CreateAPIToken` operationId).
-func (c *Client) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAPITokenRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6563,7 +6563,7 @@ func (c *Client) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITo
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/api-tokens (the `CreateAPIToken` operationId).
-func (c *Client) CreateAPIToken(ctx context.Context, params *CreateAPITokenParams, body CreateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateAPIToken(ctx context.Context, params *CreateAPITokenParams, body CreateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAPITokenRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6583,7 +6583,7 @@ func (c *Client) CreateAPIToken(ctx context.Context, params *CreateAPITokenParam
 // Errors: `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
 //
 // Corresponds with DELETE /v1/api-tokens/{token_id} (the `RevokeAPIToken` operationId).
-func (c *Client) RevokeAPIToken(ctx context.Context, tokenID TokenID, params *RevokeAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) RevokeAPIToken(ctx context.Context, tokenID TokenID, params *RevokeAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeAPITokenRequest(c.Server, tokenID, params)
 	if err != nil {
 		return nil, err
@@ -6603,7 +6603,7 @@ func (c *Client) RevokeAPIToken(ctx context.Context, tokenID TokenID, params *Re
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
-func (c *Client) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAPITokenRequest(c.Server, tokenID)
 	if err != nil {
 		return nil, err
@@ -6629,7 +6629,7 @@ func (c *Client) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ..
 //
 // Corresponds with POST /v1/assign-staff (the `AssignStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) AssignStaffWithBody(ctx context.Context, params *AssignStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) AssignStaffWithBody(ctx context.Context, params *AssignStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAssignStaffRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6655,7 +6655,7 @@ func (c *Client) AssignStaffWithBody(ctx context.Context, params *AssignStaffPar
 //
 // Corresponds with POST /v1/assign-staff (the `AssignStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) AssignStaff(ctx context.Context, params *AssignStaffParams, body AssignStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) AssignStaff(ctx context.Context, params *AssignStaffParams, body AssignStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAssignStaffRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6683,7 +6683,7 @@ func (c *Client) AssignStaff(ctx context.Context, params *AssignStaffParams, bod
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAssignmentSummaryRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6711,7 +6711,7 @@ func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAs
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *Client) GetAssignmentSummary(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetAssignmentSummary(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAssignmentSummaryRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6731,7 +6731,7 @@ func (c *Client) GetAssignmentSummary(ctx context.Context, params *GetAssignment
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
-func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAuditEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6751,7 +6751,7 @@ func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsPar
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/calendar-events (the `ListCalendarEvents` operationId).
-func (c *Client) ListCalendarEvents(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListCalendarEvents(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListCalendarEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6774,7 +6774,7 @@ func (c *Client) ListCalendarEvents(ctx context.Context, params *ListCalendarEve
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
-func (c *Client) CreateCalendarEventWithBody(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateCalendarEventWithBody(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateCalendarEventRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6797,7 +6797,7 @@ func (c *Client) CreateCalendarEventWithBody(ctx context.Context, params *Create
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
-func (c *Client) CreateCalendarEvent(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateCalendarEvent(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateCalendarEventRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6821,7 +6821,7 @@ func (c *Client) CreateCalendarEvent(ctx context.Context, params *CreateCalendar
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
-func (c *Client) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertCalendarEventByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6845,7 +6845,7 @@ func (c *Client) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, ex
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
-func (c *Client) UpsertCalendarEventByExternalID(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertCalendarEventByExternalID(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertCalendarEventByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -6866,7 +6866,7 @@ func (c *Client) UpsertCalendarEventByExternalID(ctx context.Context, externalID
 // Errors: `not_found` (404), of an event of a matter that the caller does not see too.
 //
 // Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
-func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCalendarEventRequest(c.Server, calendarEventID)
 	if err != nil {
 		return nil, err
@@ -6891,7 +6891,7 @@ func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarE
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
-func (c *Client) UpdateCalendarEventWithBody(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateCalendarEventWithBody(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateCalendarEventRequestWithBody(c.Server, calendarEventID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6916,7 +6916,7 @@ func (c *Client) UpdateCalendarEventWithBody(ctx context.Context, calendarEventI
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
-func (c *Client) UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateCalendarEventRequest(c.Server, calendarEventID, params, body)
 	if err != nil {
 		return nil, err
@@ -6936,7 +6936,7 @@ func (c *Client) UpdateCalendarEvent(ctx context.Context, calendarEventID Calend
 // Errors: `permission_denied` (403), `not_found` (404), `case_reference_given` (422), `case_system_unavailable` (503).
 //
 // Corresponds with GET /v1/cams-clients/{reference} (the `GetCamsClient` operationId).
-func (c *Client) GetCamsClient(ctx context.Context, reference CamsReference, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetCamsClient(ctx context.Context, reference CamsReference, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCamsClientRequest(c.Server, reference)
 	if err != nil {
 		return nil, err
@@ -6957,7 +6957,7 @@ func (c *Client) GetCamsClient(ctx context.Context, reference CamsReference, req
 // Errors: `unknown_parameter`, `invalid_parameter` (400).
 //
 // Corresponds with GET /v1/client-matches (the `ListClientMatches` operationId).
-func (c *Client) ListClientMatches(ctx context.Context, params *ListClientMatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListClientMatches(ctx context.Context, params *ListClientMatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListClientMatchesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6987,7 +6987,7 @@ func (c *Client) ListClientMatches(ctx context.Context, params *ListClientMatche
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/clients (the `CreateClient` operationId).
-func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateClientWithBody(ctx context.Context, params *CreateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateClientRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7017,7 +7017,7 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/clients (the `CreateClient` operationId).
-func (c *Client) CreateClient(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateClient(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateClientRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7038,7 +7038,7 @@ func (c *Client) CreateClient(ctx context.Context, params *CreateClientParams, b
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
-func (c *Client) GetClient(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetClient(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetClientRequest(c.Server, clientID)
 	if err != nil {
 		return nil, err
@@ -7058,7 +7058,7 @@ func (c *Client) GetClient(ctx context.Context, clientID ClientID, reqEditors ..
 // Errors: `permission_denied` (403), `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
 //
 // Corresponds with DELETE /v1/clients/{client_id}/cams-link (the `UnlinkCams` operationId).
-func (c *Client) UnlinkCams(ctx context.Context, clientID ClientID, params *UnlinkCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UnlinkCams(ctx context.Context, clientID ClientID, params *UnlinkCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUnlinkCamsRequest(c.Server, clientID, params)
 	if err != nil {
 		return nil, err
@@ -7084,7 +7084,7 @@ func (c *Client) UnlinkCams(ctx context.Context, clientID ClientID, params *Unli
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
-func (c *Client) LinkCamsWithBody(ctx context.Context, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) LinkCamsWithBody(ctx context.Context, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLinkCamsRequestWithBody(c.Server, clientID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7110,7 +7110,7 @@ func (c *Client) LinkCamsWithBody(ctx context.Context, clientID ClientID, params
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
-func (c *Client) LinkCams(ctx context.Context, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) LinkCams(ctx context.Context, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLinkCamsRequest(c.Server, clientID, params, body)
 	if err != nil {
 		return nil, err
@@ -7131,7 +7131,7 @@ func (c *Client) LinkCams(ctx context.Context, clientID ClientID, params *LinkCa
 // the client's `cams` tells afterwards too.
 //
 // Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
-func (c *Client) SyncCams(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) SyncCams(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSyncCamsRequest(c.Server, clientID, params)
 	if err != nil {
 		return nil, err
@@ -7153,7 +7153,7 @@ func (c *Client) SyncCams(ctx context.Context, clientID ClientID, params *SyncCa
 // Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `no_email`, `idempotency_key_reused` (422), `rate_limited` (429).
 //
 // Corresponds with POST /v1/clients/{client_id}/resend-invite (the `ResendClientInvite` operationId).
-func (c *Client) ResendClientInvite(ctx context.Context, clientID InvitedClientID, params *ResendClientInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ResendClientInvite(ctx context.Context, clientID InvitedClientID, params *ResendClientInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResendClientInviteRequest(c.Server, clientID, params)
 	if err != nil {
 		return nil, err
@@ -7173,7 +7173,7 @@ func (c *Client) ResendClientInvite(ctx context.Context, clientID InvitedClientI
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
-func (c *Client) GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetClientSectionRequest(c.Server, clientID, section)
 	if err != nil {
 		return nil, err
@@ -7209,7 +7209,7 @@ func (c *Client) GetClientSection(ctx context.Context, clientID ClientID, sectio
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
-func (c *Client) UpdateClientSectionWithBody(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateClientSectionWithBody(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateClientSectionRequestWithBody(c.Server, clientID, section, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7245,7 +7245,7 @@ func (c *Client) UpdateClientSectionWithBody(ctx context.Context, clientID Clien
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
-func (c *Client) UpdateClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateClientSectionRequest(c.Server, clientID, section, params, body)
 	if err != nil {
 		return nil, err
@@ -7265,7 +7265,7 @@ func (c *Client) UpdateClientSection(ctx context.Context, clientID ClientID, sec
 // Errors: `permission_denied` (403), `not_found` (404), `case_system_unavailable` (503).
 //
 // Corresponds with GET /v1/common-assessments/{number} (the `GetCommonAssessment` operationId).
-func (c *Client) GetCommonAssessment(ctx context.Context, number AssessmentNumber, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetCommonAssessment(ctx context.Context, number AssessmentNumber, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCommonAssessmentRequest(c.Server, number)
 	if err != nil {
 		return nil, err
@@ -7284,7 +7284,7 @@ func (c *Client) GetCommonAssessment(ctx context.Context, number AssessmentNumbe
 // Scope `read`. Administrators; others get `permission_denied` (403).
 //
 // Corresponds with GET /v1/intake-template (the `GetIntakeTemplate` operationId).
-func (c *Client) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetIntakeTemplateRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -7306,7 +7306,7 @@ func (c *Client) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEdi
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/intake-template (the `ReplaceIntakeTemplate` operationId).
-func (c *Client) ReplaceIntakeTemplateWithBody(ctx context.Context, params *ReplaceIntakeTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceIntakeTemplateWithBody(ctx context.Context, params *ReplaceIntakeTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceIntakeTemplateRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7328,7 +7328,7 @@ func (c *Client) ReplaceIntakeTemplateWithBody(ctx context.Context, params *Repl
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/intake-template (the `ReplaceIntakeTemplate` operationId).
-func (c *Client) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntakeTemplateParams, body ReplaceIntakeTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntakeTemplateParams, body ReplaceIntakeTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceIntakeTemplateRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7348,7 +7348,7 @@ func (c *Client) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntak
 // Errors: `invitation_invalid` (404).
 //
 // Corresponds with GET /v1/invitations/{token} (the `GetInvitation` operationId).
-func (c *Client) GetInvitation(ctx context.Context, token InvitationToken, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetInvitation(ctx context.Context, token InvitationToken, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetInvitationRequest(c.Server, token)
 	if err != nil {
 		return nil, err
@@ -7372,7 +7372,7 @@ func (c *Client) GetInvitation(ctx context.Context, token InvitationToken, reqEd
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
-func (c *Client) AcceptInvitationWithBody(ctx context.Context, token InvitationToken, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) AcceptInvitationWithBody(ctx context.Context, token InvitationToken, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAcceptInvitationRequestWithBody(c.Server, token, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7396,7 +7396,7 @@ func (c *Client) AcceptInvitationWithBody(ctx context.Context, token InvitationT
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
-func (c *Client) AcceptInvitation(ctx context.Context, token InvitationToken, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) AcceptInvitation(ctx context.Context, token InvitationToken, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAcceptInvitationRequest(c.Server, token, body)
 	if err != nil {
 		return nil, err
@@ -7429,7 +7429,7 @@ func (c *Client) AcceptInvitation(ctx context.Context, token InvitationToken, bo
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/manage-assignments (the `ManageAssignments` operationId).
-func (c *Client) ManageAssignmentsWithBody(ctx context.Context, params *ManageAssignmentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ManageAssignmentsWithBody(ctx context.Context, params *ManageAssignmentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageAssignmentsRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7462,7 +7462,7 @@ func (c *Client) ManageAssignmentsWithBody(ctx context.Context, params *ManageAs
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/manage-assignments (the `ManageAssignments` operationId).
-func (c *Client) ManageAssignments(ctx context.Context, params *ManageAssignmentsParams, body ManageAssignmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ManageAssignments(ctx context.Context, params *ManageAssignmentsParams, body ManageAssignmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageAssignmentsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7482,7 +7482,7 @@ func (c *Client) ManageAssignments(ctx context.Context, params *ManageAssignment
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/matters (the `ListMatters` operationId).
-func (c *Client) ListMatters(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListMatters(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListMattersRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -7505,7 +7505,7 @@ func (c *Client) ListMatters(ctx context.Context, params *ListMattersParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/matters (the `CreateMatter` operationId).
-func (c *Client) CreateMatterWithBody(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateMatterWithBody(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateMatterRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7528,7 +7528,7 @@ func (c *Client) CreateMatterWithBody(ctx context.Context, params *CreateMatterP
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/matters (the `CreateMatter` operationId).
-func (c *Client) CreateMatter(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateMatter(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateMatterRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7552,7 +7552,7 @@ func (c *Client) CreateMatter(ctx context.Context, params *CreateMatterParams, b
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
-func (c *Client) UpsertMatterByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertMatterByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertMatterByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7576,7 +7576,7 @@ func (c *Client) UpsertMatterByExternalIDWithBody(ctx context.Context, externalI
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
-func (c *Client) UpsertMatterByExternalID(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertMatterByExternalID(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertMatterByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -7596,7 +7596,7 @@ func (c *Client) UpsertMatterByExternalID(ctx context.Context, externalID Extern
 // Errors: `not_found` (404), of a matter that the caller does not see too.
 //
 // Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
-func (c *Client) GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMatterRequest(c.Server, matterID)
 	if err != nil {
 		return nil, err
@@ -7623,7 +7623,7 @@ func (c *Client) GetMatter(ctx context.Context, matterID MatterID, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
-func (c *Client) UpdateMatterWithBody(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateMatterWithBody(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateMatterRequestWithBody(c.Server, matterID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7650,7 +7650,7 @@ func (c *Client) UpdateMatterWithBody(ctx context.Context, matterID MatterID, pa
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
-func (c *Client) UpdateMatter(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateMatter(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateMatterRequest(c.Server, matterID, params, body)
 	if err != nil {
 		return nil, err
@@ -7669,7 +7669,7 @@ func (c *Client) UpdateMatter(ctx context.Context, matterID MatterID, params *Up
 // Any credential will do; no scope is needed.
 //
 // Corresponds with GET /v1/me (the `GetMe` operationId).
-func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -7688,7 +7688,7 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 // A client's session, as `POST /v1/sessions` gives it; staff get `permission_denied` (403).
 //
 // Corresponds with GET /v1/me/profile (the `GetMyProfile` operationId).
-func (c *Client) GetMyProfile(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMyProfile(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMyProfileRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -7707,7 +7707,7 @@ func (c *Client) GetMyProfile(ctx context.Context, reqEditors ...RequestEditorFn
 // Scope `read`. Everybody, for themselves.
 //
 // Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
-func (c *Client) GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetNotificationSettingsRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -7729,7 +7729,7 @@ func (c *Client) GetNotificationSettings(ctx context.Context, reqEditors ...Requ
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
-func (c *Client) ReplaceNotificationSettingsWithBody(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceNotificationSettingsWithBody(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceNotificationSettingsRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7751,7 +7751,7 @@ func (c *Client) ReplaceNotificationSettingsWithBody(ctx context.Context, params
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
-func (c *Client) ReplaceNotificationSettings(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceNotificationSettings(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceNotificationSettingsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7771,7 +7771,7 @@ func (c *Client) ReplaceNotificationSettings(ctx context.Context, params *Replac
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/notifications (the `ListNotifications` operationId).
-func (c *Client) ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNotificationsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -7795,7 +7795,7 @@ func (c *Client) ListNotifications(ctx context.Context, params *ListNotification
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
-func (c *Client) MarkNotificationsReadWithBody(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) MarkNotificationsReadWithBody(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMarkNotificationsReadRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7819,7 +7819,7 @@ func (c *Client) MarkNotificationsReadWithBody(ctx context.Context, params *Mark
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
-func (c *Client) MarkNotificationsRead(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) MarkNotificationsRead(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMarkNotificationsReadRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7843,7 +7843,7 @@ func (c *Client) MarkNotificationsRead(ctx context.Context, params *MarkNotifica
 // Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number.
 //
 // Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
-func (c *Client) StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamNotificationsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -7863,7 +7863,7 @@ func (c *Client) StreamNotifications(ctx context.Context, params *StreamNotifica
 // Errors: `not_found` (404), of somebody else's too.
 //
 // Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
-func (c *Client) GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetNotificationRequest(c.Server, notificationID)
 	if err != nil {
 		return nil, err
@@ -7883,7 +7883,7 @@ func (c *Client) GetNotification(ctx context.Context, notificationID Notificatio
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
 //
 // Corresponds with GET /v1/people (the `ListPeople` operationId).
-func (c *Client) ListPeople(ctx context.Context, params *ListPeopleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListPeople(ctx context.Context, params *ListPeopleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPeopleRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -7907,7 +7907,7 @@ func (c *Client) ListPeople(ctx context.Context, params *ListPeopleParams, reqEd
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/people/by-external-id/{external_id} (the `UpsertPersonByExternalID` operationId).
-func (c *Client) UpsertPersonByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertPersonByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertPersonByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7931,7 +7931,7 @@ func (c *Client) UpsertPersonByExternalIDWithBody(ctx context.Context, externalI
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/people/by-external-id/{external_id} (the `UpsertPersonByExternalID` operationId).
-func (c *Client) UpsertPersonByExternalID(ctx context.Context, externalID ExternalID, body UpsertPersonByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertPersonByExternalID(ctx context.Context, externalID ExternalID, body UpsertPersonByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertPersonByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -7952,7 +7952,7 @@ func (c *Client) UpsertPersonByExternalID(ctx context.Context, externalID Extern
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
-func (c *Client) GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPersonRequest(c.Server, personID)
 	if err != nil {
 		return nil, err
@@ -7976,7 +7976,7 @@ func (c *Client) GetPerson(ctx context.Context, personID PersonID, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
-func (c *Client) BecomeClientWithBody(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) BecomeClientWithBody(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBecomeClientRequestWithBody(c.Server, personID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8000,7 +8000,7 @@ func (c *Client) BecomeClientWithBody(ctx context.Context, personID ReferralPers
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
-func (c *Client) BecomeClient(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) BecomeClient(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBecomeClientRequest(c.Server, personID, params, body)
 	if err != nil {
 		return nil, err
@@ -8041,7 +8041,7 @@ func (c *Client) BecomeClient(ctx context.Context, personID ReferralPersonID, pa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
-func (c *Client) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReassignWorkRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8082,7 +8082,7 @@ func (c *Client) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkP
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
-func (c *Client) ReassignWork(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReassignWork(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReassignWorkRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -8104,7 +8104,7 @@ func (c *Client) ReassignWork(ctx context.Context, params *ReassignWorkParams, b
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/referrals (the `CreateReferral` operationId).
-func (c *Client) CreateReferralWithBody(ctx context.Context, params *CreateReferralParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateReferralWithBody(ctx context.Context, params *CreateReferralParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateReferralRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8126,7 +8126,7 @@ func (c *Client) CreateReferralWithBody(ctx context.Context, params *CreateRefer
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/referrals (the `CreateReferral` operationId).
-func (c *Client) CreateReferral(ctx context.Context, params *CreateReferralParams, body CreateReferralJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateReferral(ctx context.Context, params *CreateReferralParams, body CreateReferralJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateReferralRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -8151,7 +8151,7 @@ func (c *Client) CreateReferral(ctx context.Context, params *CreateReferralParam
 //
 // Corresponds with POST /v1/remove-staff (the `RemoveStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveStaffRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8176,7 +8176,7 @@ func (c *Client) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffPar
 //
 // Corresponds with POST /v1/remove-staff (the `RemoveStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) RemoveStaff(ctx context.Context, params *RemoveStaffParams, body RemoveStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) RemoveStaff(ctx context.Context, params *RemoveStaffParams, body RemoveStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveStaffRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -8196,7 +8196,7 @@ func (c *Client) RemoveStaff(ctx context.Context, params *RemoveStaffParams, bod
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/runs (the `ListRuns` operationId).
-func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -8217,7 +8217,7 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/runs/{run_id} (the `GetRun` operationId).
-func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
@@ -8241,7 +8241,7 @@ func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
-func (c *Client) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequestWithBody(c.Server, runID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8265,7 +8265,7 @@ func (c *Client) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, pa
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
-func (c *Client) CancelRun(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CancelRun(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequest(c.Server, runID, params, body)
 	if err != nil {
 		return nil, err
@@ -8286,7 +8286,7 @@ func (c *Client) CancelRun(ctx context.Context, runID ScheduledRunID, params *Ca
 // Errors: `not_found` (404), `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/runs/{run_id}/items (the `ListRunItems` operationId).
-func (c *Client) ListRunItems(ctx context.Context, runID RunID, params *ListRunItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListRunItems(ctx context.Context, runID RunID, params *ListRunItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunItemsRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
@@ -8309,7 +8309,7 @@ func (c *Client) ListRunItems(ctx context.Context, runID RunID, params *ListRunI
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.csv (the `GetRunReportCSV` operationId).
-func (c *Client) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportCSVRequest(c.Server, runID)
 	if err != nil {
 		return nil, err
@@ -8329,7 +8329,7 @@ func (c *Client) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ..
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.json (the `GetRunReportJSON` operationId).
-func (c *Client) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportJSONRequest(c.Server, runID)
 	if err != nil {
 		return nil, err
@@ -8351,7 +8351,7 @@ func (c *Client) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors .
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
-func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportXLSXRequest(c.Server, runID)
 	if err != nil {
 		return nil, err
@@ -8380,7 +8380,7 @@ func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors .
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
-func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoRunRequestWithBody(c.Server, runID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8409,7 +8409,7 @@ func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoR
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
-func (c *Client) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoRunRequest(c.Server, runID, params, body)
 	if err != nil {
 		return nil, err
@@ -8433,7 +8433,7 @@ func (c *Client) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/selections (the `CreateSelection` operationId).
-func (c *Client) CreateSelectionWithBody(ctx context.Context, params *CreateSelectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateSelectionWithBody(ctx context.Context, params *CreateSelectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSelectionRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8457,7 +8457,7 @@ func (c *Client) CreateSelectionWithBody(ctx context.Context, params *CreateSele
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/selections (the `CreateSelection` operationId).
-func (c *Client) CreateSelection(ctx context.Context, params *CreateSelectionParams, body CreateSelectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateSelection(ctx context.Context, params *CreateSelectionParams, body CreateSelectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSelectionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -8477,7 +8477,7 @@ func (c *Client) CreateSelection(ctx context.Context, params *CreateSelectionPar
 // Errors: `not_found` (404), of an expired one too.
 //
 // Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
-func (c *Client) GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSelectionRequest(c.Server, selectionID)
 	if err != nil {
 		return nil, err
@@ -8503,7 +8503,7 @@ func (c *Client) GetSelection(ctx context.Context, selectionID SelectionID, reqE
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/sessions (the `CreateSession` operationId).
-func (c *Client) CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSessionRequestWithBody(c.Server, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8529,7 +8529,7 @@ func (c *Client) CreateSessionWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/sessions (the `CreateSession` operationId).
-func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSessionRequest(c.Server, body)
 	if err != nil {
 		return nil, err
@@ -8549,7 +8549,7 @@ func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONReques
 // Errors: `precondition_failed` (412), `precondition_required` (428).
 //
 // Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
-func (c *Client) DeleteSession(ctx context.Context, params *DeleteSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) DeleteSession(ctx context.Context, params *DeleteSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteSessionRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -8569,7 +8569,7 @@ func (c *Client) DeleteSession(ctx context.Context, params *DeleteSessionParams,
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/staff (the `ListStaff` operationId).
-func (c *Client) ListStaff(ctx context.Context, params *ListStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListStaff(ctx context.Context, params *ListStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListStaffRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -8593,7 +8593,7 @@ func (c *Client) ListStaff(ctx context.Context, params *ListStaffParams, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/staff (the `CreateStaff` operationId).
-func (c *Client) CreateStaffWithBody(ctx context.Context, params *CreateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaffWithBody(ctx context.Context, params *CreateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8617,7 +8617,7 @@ func (c *Client) CreateStaffWithBody(ctx context.Context, params *CreateStaffPar
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/staff (the `CreateStaff` operationId).
-func (c *Client) CreateStaff(ctx context.Context, params *CreateStaffParams, body CreateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaff(ctx context.Context, params *CreateStaffParams, body CreateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -8637,7 +8637,7 @@ func (c *Client) CreateStaff(ctx context.Context, params *CreateStaffParams, bod
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/staff-groups (the `ListStaffGroups` operationId).
-func (c *Client) ListStaffGroups(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListStaffGroups(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListStaffGroupsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -8660,7 +8660,7 @@ func (c *Client) ListStaffGroups(ctx context.Context, params *ListStaffGroupsPar
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
-func (c *Client) CreateStaffGroupWithBody(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaffGroupWithBody(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffGroupRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8683,7 +8683,7 @@ func (c *Client) CreateStaffGroupWithBody(ctx context.Context, params *CreateSta
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
-func (c *Client) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffGroupRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -8703,7 +8703,7 @@ func (c *Client) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupP
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
-func (c *Client) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStaffGroupRequest(c.Server, staffGroupID)
 	if err != nil {
 		return nil, err
@@ -8727,7 +8727,7 @@ func (c *Client) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
-func (c *Client) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffGroupRequestWithBody(c.Server, staffGroupID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8751,7 +8751,7 @@ func (c *Client) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID Staf
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
-func (c *Client) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffGroupRequest(c.Server, staffGroupID, params, body)
 	if err != nil {
 		return nil, err
@@ -8775,7 +8775,7 @@ func (c *Client) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/staff/by-external-id/{external_id} (the `UpsertStaffByExternalID` operationId).
-func (c *Client) UpsertStaffByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertStaffByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertStaffByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8799,7 +8799,7 @@ func (c *Client) UpsertStaffByExternalIDWithBody(ctx context.Context, externalID
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/staff/by-external-id/{external_id} (the `UpsertStaffByExternalID` operationId).
-func (c *Client) UpsertStaffByExternalID(ctx context.Context, externalID ExternalID, body UpsertStaffByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertStaffByExternalID(ctx context.Context, externalID ExternalID, body UpsertStaffByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertStaffByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -8819,7 +8819,7 @@ func (c *Client) UpsertStaffByExternalID(ctx context.Context, externalID Externa
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff/{staff_id} (the `GetStaff` operationId).
-func (c *Client) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStaffRequest(c.Server, staffID)
 	if err != nil {
 		return nil, err
@@ -8843,7 +8843,7 @@ func (c *Client) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...Re
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/staff/{staff_id} (the `UpdateStaff` operationId).
-func (c *Client) UpdateStaffWithBody(ctx context.Context, staffID StaffID, params *UpdateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaffWithBody(ctx context.Context, staffID StaffID, params *UpdateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffRequestWithBody(c.Server, staffID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -8867,7 +8867,7 @@ func (c *Client) UpdateStaffWithBody(ctx context.Context, staffID StaffID, param
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/staff/{staff_id} (the `UpdateStaff` operationId).
-func (c *Client) UpdateStaff(ctx context.Context, staffID StaffID, params *UpdateStaffParams, body UpdateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaff(ctx context.Context, staffID StaffID, params *UpdateStaffParams, body UpdateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffRequest(c.Server, staffID, params, body)
 	if err != nil {
 		return nil, err
@@ -8890,7 +8890,7 @@ func (c *Client) UpdateStaff(ctx context.Context, staffID StaffID, params *Updat
 // `idempotency_key_reused` (422).
 //
 // Corresponds with POST /v1/staff/{staff_id}/deactivate (the `DeactivateStaff` operationId).
-func (c *Client) DeactivateStaff(ctx context.Context, staffID StaffID, params *DeactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) DeactivateStaff(ctx context.Context, staffID StaffID, params *DeactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeactivateStaffRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
@@ -8911,7 +8911,7 @@ func (c *Client) DeactivateStaff(ctx context.Context, staffID StaffID, params *D
 // Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
 //
 // Corresponds with POST /v1/staff/{staff_id}/reactivate (the `ReactivateStaff` operationId).
-func (c *Client) ReactivateStaff(ctx context.Context, staffID StaffID, params *ReactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReactivateStaff(ctx context.Context, staffID StaffID, params *ReactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReactivateStaffRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
@@ -8933,7 +8933,7 @@ func (c *Client) ReactivateStaff(ctx context.Context, staffID StaffID, params *R
 // Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
 //
 // Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
-func (c *Client) ResendStaffInvite(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ResendStaffInvite(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResendStaffInviteRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
@@ -8954,7 +8954,7 @@ func (c *Client) ResendStaffInvite(ctx context.Context, staffID StaffID, params 
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff/{staff_id}/workload (the `GetStaffWorkload` operationId).
-func (c *Client) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStaffWorkloadRequest(c.Server, staffID)
 	if err != nil {
 		return nil, err
@@ -8974,7 +8974,7 @@ func (c *Client) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEdito
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
 //
 // Corresponds with GET /v1/tasks (the `ListTasks` operationId).
-func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListTasks(ctx context.Context, params *ListTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListTasksRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -8998,7 +8998,7 @@ func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tasks (the `CreateTask` operationId).
-func (c *Client) CreateTaskWithBody(ctx context.Context, params *CreateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateTaskWithBody(ctx context.Context, params *CreateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTaskRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -9022,7 +9022,7 @@ func (c *Client) CreateTaskWithBody(ctx context.Context, params *CreateTaskParam
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/tasks (the `CreateTask` operationId).
-func (c *Client) CreateTask(ctx context.Context, params *CreateTaskParams, body CreateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateTask(ctx context.Context, params *CreateTaskParams, body CreateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTaskRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -9046,7 +9046,7 @@ func (c *Client) CreateTask(ctx context.Context, params *CreateTaskParams, body 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/tasks/by-external-id/{external_id} (the `UpsertTaskByExternalID` operationId).
-func (c *Client) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertTaskByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -9070,7 +9070,7 @@ func (c *Client) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/tasks/by-external-id/{external_id} (the `UpsertTaskByExternalID` operationId).
-func (c *Client) UpsertTaskByExternalID(ctx context.Context, externalID ExternalID, body UpsertTaskByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertTaskByExternalID(ctx context.Context, externalID ExternalID, body UpsertTaskByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertTaskByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -9090,7 +9090,7 @@ func (c *Client) UpsertTaskByExternalID(ctx context.Context, externalID External
 // Errors: `not_found` (404), of a task of somebody else's private matter too.
 //
 // Corresponds with GET /v1/tasks/{task_id} (the `GetTask` operationId).
-func (c *Client) GetTask(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetTask(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTaskRequest(c.Server, taskID)
 	if err != nil {
 		return nil, err
@@ -9115,7 +9115,7 @@ func (c *Client) GetTask(ctx context.Context, taskID TaskID, reqEditors ...Reque
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/tasks/{task_id} (the `UpdateTask` operationId).
-func (c *Client) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *UpdateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *UpdateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateTaskRequestWithBody(c.Server, taskID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -9140,7 +9140,7 @@ func (c *Client) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/tasks/{task_id} (the `UpdateTask` operationId).
-func (c *Client) UpdateTask(ctx context.Context, taskID TaskID, params *UpdateTaskParams, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateTask(ctx context.Context, taskID TaskID, params *UpdateTaskParams, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateTaskRequest(c.Server, taskID, params, body)
 	if err != nil {
 		return nil, err
@@ -9163,7 +9163,7 @@ func (c *Client) UpdateTask(ctx context.Context, taskID TaskID, params *UpdateTa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
-func (c *Client) ReceiveCamsWebhookWithBody(ctx context.Context, params *ReceiveCamsWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReceiveCamsWebhookWithBody(ctx context.Context, params *ReceiveCamsWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReceiveCamsWebhookRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -9186,7 +9186,7 @@ func (c *Client) ReceiveCamsWebhookWithBody(ctx context.Context, params *Receive
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
-func (c *Client) ReceiveCamsWebhook(ctx context.Context, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReceiveCamsWebhook(ctx context.Context, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReceiveCamsWebhookRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -14205,7 +14205,7 @@ func NewReceiveCamsWebhookRequestWithBody(server string, params *ReceiveCamsWebh
 	return req, nil
 }
 
-func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
+func (c *HTTPClient) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
 			return err
@@ -14236,7 +14236,7 @@ func NewClientWithResponses(server string, opts ...ClientOption) (*ClientWithRes
 
 // WithBaseURL overrides the baseURL.
 func WithBaseURL(baseURL string) ClientOption {
-	return func(c *Client) error {
+	return func(c *HTTPClient) error {
 		newBaseURL, err := url.Parse(baseURL)
 		if err != nil {
 			return err
