@@ -30,6 +30,7 @@ type serveCommand struct {
 	databaseFlags
 	publicFlags
 	mailFlags
+	accessFlags
 
 	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
 	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
@@ -56,6 +57,10 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	access, err := c.access(address)
+	if err != nil {
+		return err
+	}
 	opened, err := c.open(ctx, true)
 	if err != nil {
 		return err
@@ -70,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err := c.welcome(ctx, opened, address); err != nil {
 		return err
 	}
-	return c.serve(ctx, log, opened, listener, mailer)
+	return c.serve(ctx, log, opened, listener, mailer, access)
 }
 
 func (c *serveCommand) migrate(ctx context.Context, opened *database) error {
@@ -151,9 +156,12 @@ func loadDemo(ctx context.Context, opened *database) (demo.Tokens, string, error
 	return tokens, path, nil
 }
 
-func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer) error {
+func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer, access app.Access) error {
 	application, err := opened.application(log)
 	if err != nil {
+		return err
+	}
+	if err := application.GiveAccess(access); err != nil {
 		return err
 	}
 	registry := prometheus.NewRegistry()
@@ -245,6 +253,7 @@ type workerCommand struct {
 	databaseFlags
 	publicFlags
 	mailFlags
+	accessFlags
 }
 
 // usualAddress is where a service is reached that has been told nothing else.
@@ -252,11 +261,19 @@ const usualAddress = "http://127.0.0.1:8080"
 
 // Run works until the context ends, then finishes what is under way.
 func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
-	mailer, err := c.mailer(cmp.Or(c.PublicURL, usualAddress))
+	address := cmp.Or(c.PublicURL, usualAddress)
+	mailer, err := c.mailer(address)
+	if err != nil {
+		return err
+	}
+	access, err := c.access(address)
 	if err != nil {
 		return err
 	}
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
+		if err := application.GiveAccess(access); err != nil {
+			return err
+		}
 		background, err := worker.Start(ctx, opened.db.DB, application, mailer, log)
 		if err != nil {
 			return err

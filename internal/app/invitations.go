@@ -28,8 +28,8 @@ const DefaultInvitationPath = "/invitations/{token}"
 // secretLength is the length of the installation's secret, in bytes.
 const secretLength = 32
 
-// check tells what is wrong with the configuration.
-func (s Access) check() error {
+// Check tells what is wrong with it.
+func (s Access) Check() error {
 	link, err := url.Parse(strings.ReplaceAll(s.InvitationLink, "{token}", "token"))
 	if err != nil || link.Scheme != "https" && link.Scheme != "http" || link.Host == "" || strings.Count(s.InvitationLink, "{token}") != 1 {
 		return errors.New("the link of invitations (HANDOVER_INVITATION_URL) is no URL such as https://portal.example.org/invitations/{token}")
@@ -43,7 +43,7 @@ func (s Access) check() error {
 // GiveAccess tells the app, before it is used, how people come in. Until then their links lead to this machine, and what is
 // sealed can be opened by this process alone.
 func (a *App) GiveAccess(access Access) error {
-	if err := access.check(); err != nil {
+	if err := access.Check(); err != nil {
 		return err
 	}
 	a.setAccess(access)
