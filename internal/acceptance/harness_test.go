@@ -68,6 +68,10 @@ func start(t testing.TB, options ...serviceOption) *service {
 		t.Fatal(err)
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
+	server := httptest.NewUnstartedServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
+	if err := application.GiveAccess(accessAt("http://" + server.Listener.Addr().String())); err != nil {
+		t.Fatal(err)
+	}
 	if chosen.worker {
 		background, err := worker.Start(t.Context(), db.SQL.DB, application, chosen.mailer, log)
 		if err != nil {
@@ -79,7 +83,7 @@ func start(t testing.TB, options ...serviceOption) *service {
 			}
 		})
 	}
-	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
+	server.Start()
 	t.Cleanup(server.Close)
 	return &service{URL: server.URL, DB: db, app: application}
 }
