@@ -44,6 +44,7 @@ type serviceOptions struct {
 	worker bool
 	now    func() time.Time
 	mailer app.Mailer // nil: mails stay where they are
+	cases  app.CaseSystem
 }
 
 // withoutWorker leaves queued runs where they are.
@@ -57,7 +58,7 @@ func at(instant time.Time) serviceOption {
 // start runs a service until the test ends.
 func start(t testing.TB, options ...serviceOption) *service {
 	t.Helper()
-	chosen := serviceOptions{worker: true, now: time.Now}
+	chosen := serviceOptions{worker: true, now: time.Now, cases: knownCases{}}
 	for _, option := range options {
 		option(&chosen)
 	}
@@ -68,6 +69,7 @@ func start(t testing.TB, options ...serviceOption) *service {
 		t.Fatal(err)
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
+	application.ConnectCaseSystem(chosen.cases, knownSignature)
 	server := httptest.NewUnstartedServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
 	if err := application.GiveAccess(accessAt("http://" + server.Listener.Addr().String())); err != nil {
 		t.Fatal(err)
