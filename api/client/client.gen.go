@@ -5100,8 +5100,9 @@ type ClientInterface interface {
 
 	// ListClientMatches Look whether a person is already here
 	//
-	// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it. A
-	// first name narrows the answer down in the same manner. Letter case and accents make no difference. At most 20.
+	// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+	// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+	// first name begins with it. Letter case and accents make no difference. At most 20.
 	//
 	// Scope `read`. Everybody may ask; the list holds whom the caller sees.
 	// Errors: `unknown_parameter`, `invalid_parameter` (400).
@@ -5649,10 +5650,11 @@ type ClientInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5663,10 +5665,11 @@ type ClientInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6950,8 +6953,9 @@ func (c *HTTPClient) GetCamsClient(ctx context.Context, reference CamsReference,
 
 // ListClientMatches Look whether a person is already here
 //
-// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it. A
-// first name narrows the answer down in the same manner. Letter case and accents make no difference. At most 20.
+// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+// first name begins with it. Letter case and accents make no difference. At most 20.
 //
 // Scope `read`. Everybody may ask; the list holds whom the caller sees.
 // Errors: `unknown_parameter`, `invalid_parameter` (400).
@@ -7899,10 +7903,11 @@ func (c *HTTPClient) ListPeople(ctx context.Context, params *ListPeopleParams, r
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -7923,10 +7928,11 @@ func (c *HTTPClient) UpsertPersonByExternalIDWithBody(ctx context.Context, exter
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14576,8 +14582,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListClientMatchesWithResponse Look whether a person is already here
 	//
-	// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it. A
-	// first name narrows the answer down in the same manner. Letter case and accents make no difference. At most 20.
+	// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+	// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+	// first name begins with it. Letter case and accents make no difference. At most 20.
 	//
 	// Scope `read`. Everybody may ask; the list holds whom the caller sees.
 	// Errors: `unknown_parameter`, `invalid_parameter` (400).
@@ -15161,10 +15168,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15175,10 +15183,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19756,8 +19765,9 @@ func (c *ClientWithResponses) GetCamsClientWithResponse(ctx context.Context, ref
 
 // ListClientMatchesWithResponse Look whether a person is already here
 //
-// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it. A
-// first name narrows the answer down in the same manner. Letter case and accents make no difference. At most 20.
+// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+// first name begins with it. Letter case and accents make no difference. At most 20.
 //
 // Scope `read`. Everybody may ask; the list holds whom the caller sees.
 // Errors: `unknown_parameter`, `invalid_parameter` (400).
@@ -20581,10 +20591,11 @@ func (c *ClientWithResponses) ListPeopleWithResponse(ctx context.Context, params
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20601,10 +20612,11 @@ func (c *ClientWithResponses) UpsertPersonByExternalIDWithBodyWithResponse(ctx c
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
