@@ -77,6 +77,9 @@ func readAssessment(text []byte) (domain.Assessment, error) {
 	if wire.Number == nil || wire.Status == nil || wire.RegisteredInCaMS == nil {
 		return domain.Assessment{}, errMissing
 	}
+	if number, known := domain.ReadAssessmentNumber(*wire.Number); !known || number != *wire.Number {
+		return domain.Assessment{}, errors.New("a number is not that of an assessment")
+	}
 	status := domain.AssessmentStatus(*wire.Status)
 	switch status {
 	case domain.AssessmentInProgress, domain.AssessmentSubmitted, domain.AssessmentWithdrawn:
@@ -103,7 +106,7 @@ func (w wireRecord) read() (domain.CaMSRecord, error) {
 	if w.Reference == nil || w.Version == nil || *w.Version < 1 {
 		return domain.CaMSRecord{}, errMissing
 	}
-	if _, known, err := domain.ReadCaMSReference(*w.Reference, ""); !known || err != nil {
+	if reference, known, err := domain.ReadCaMSReference(*w.Reference, ""); !known || err != nil || reference != *w.Reference {
 		return domain.CaMSRecord{}, errors.New("a reference is not that of a client")
 	}
 	if err := w.Person.complete(true); err != nil {
