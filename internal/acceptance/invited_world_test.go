@@ -22,8 +22,8 @@ func accessAt(address string) app.Access {
 // goodPassword is one that is not easily guessed.
 const goodPassword = "tidal-lantern-orchard-47"
 
-// client adds an invited client, whose address nobody else has.
-func (w *world) client(more ...object) api.Client {
+// invited adds an invited client, whose address nobody else has.
+func (w *world) invited(more ...object) api.Client {
 	w.t.Helper()
 	return w.added("Chloé", "Martin", newAddress(), append([]object{{"send_invitation": true}}, more...)...)
 }
@@ -85,7 +85,7 @@ func (s *service) signedIn(t testing.TB, email, password string, more ...object)
 // activated adds a client who has accepted their invitation.
 func (w *world) activated(password string, more ...object) api.Client {
 	w.t.Helper()
-	client := w.client(more...)
+	client := w.invited(more...)
 	w.service.accepted(w.t, tokenIn(w.t, w.link(client.ID)), password).must(200)
 	return client
 }
