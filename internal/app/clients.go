@@ -165,7 +165,7 @@ func (a *App) editSection(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 		return before, err
 	}
 	return after, tx.Audit(ctx, newID(), a.stamp(caller, "client_changed", after.UpdatedAt), "person", after.ID,
-		map[domain.SectionName]any{section: was}, map[domain.SectionName]any{section: is})
+		map[string]any{string(section): was}, map[string]any{string(section): is})
 }
 
 // BecomeClientRequest is what is decided when a referral becomes a client.
