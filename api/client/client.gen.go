@@ -5208,8 +5208,8 @@ type ClientInterface interface {
 	// Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
 	//
 	// Scope `clients`. Permission `clients`.
-	// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `idempotency_key_reused` (422), `case_system_unavailable` (503), which
-	// the client's `cams` tells afterwards too.
+	// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+	// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
 	//
 	// Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
 	SyncCams(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5527,7 +5527,7 @@ type ClientInterface interface {
 	//
 	// The staff member whom the credential stands for, their organization, and what they may do.
 	//
-	// Any credential will do; no scope is needed.
+	// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6008,12 +6008,13 @@ type ClientInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6024,12 +6025,13 @@ type ClientInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7131,8 +7133,8 @@ func (c *HTTPClient) LinkCams(ctx context.Context, clientID ClientID, params *Li
 // Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
 //
 // Scope `clients`. Permission `clients`.
-// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `idempotency_key_reused` (422), `case_system_unavailable` (503), which
-// the client's `cams` tells afterwards too.
+// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
 //
 // Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
 func (c *HTTPClient) SyncCams(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7670,7 +7672,7 @@ func (c *HTTPClient) UpdateMatter(ctx context.Context, matterID MatterID, params
 //
 // The staff member whom the credential stands for, their organization, and what they may do.
 //
-// Any credential will do; no scope is needed.
+// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 //
 // Corresponds with GET /v1/me (the `GetMe` operationId).
 func (c *HTTPClient) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8499,12 +8501,13 @@ func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, 
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
 //
 // Takes any type of body and a specified content type.
 //
@@ -8525,12 +8528,13 @@ func (c *HTTPClient) CreateSessionWithBody(ctx context.Context, contentType stri
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14696,8 +14700,8 @@ type ClientWithResponsesInterface interface {
 	// Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
 	//
 	// Scope `clients`. Permission `clients`.
-	// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `idempotency_key_reused` (422), `case_system_unavailable` (503), which
-	// the client's `cams` tells afterwards too.
+	// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+	// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15031,7 +15035,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The staff member whom the credential stands for, their organization, and what they may do.
 	//
-	// Any credential will do; no scope is needed.
+	// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15542,12 +15546,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15558,12 +15563,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19921,8 +19927,8 @@ func (c *ClientWithResponses) LinkCamsWithResponse(ctx context.Context, clientID
 // Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
 //
 // Scope `clients`. Permission `clients`.
-// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `idempotency_key_reused` (422), `case_system_unavailable` (503), which
-// the client's `cams` tells afterwards too.
+// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -20388,7 +20394,7 @@ func (c *ClientWithResponses) UpdateMatterWithResponse(ctx context.Context, matt
 //
 // The staff member whom the credential stands for, their organization, and what they may do.
 //
-// Any credential will do; no scope is needed.
+// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -21108,12 +21114,13 @@ func (c *ClientWithResponses) GetSelectionWithResponse(ctx context.Context, sele
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21130,12 +21137,13 @@ func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Cont
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations names one.
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), `invalid_credentials` (401), `rate_limited` (429).
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
