@@ -1,11 +1,16 @@
 package app
 
 import (
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/trustelem/zxcvbn"
 	"github.com/trustelem/zxcvbn/match"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
 
 	"handover/internal/domain"
 )
@@ -13,7 +18,7 @@ import (
 const (
 	shortestPassword = 12 // characters
 	longestPassword  = 128
-	// fewestCharacters is how many different ones a password has: two words of any script repeated are no password.
+	// fewestCharacters is how many different ones a password has at least.
 	fewestCharacters = 5
 	// strongEnough is the score of zxcvbn that a password needs: safe against guessing when its hash is stolen and slow.
 	strongEnough = 3
@@ -55,17 +60,14 @@ func adviceOn(password string, known []string) []string {
 	case length > longestPassword:
 		return []string{adviceTooLong}
 	}
-	different := map[rune]bool{}
-	for _, char := range text {
-		different[char] = true
-	}
-	if len(different) < fewestCharacters {
+	if repeats(text) {
 		return []string{adviceRepeats}
 	}
-	words := knownWords(known)
-	whole := zxcvbn.PasswordStrength(text, words)
-	rest, cut := withoutKnown(text, whole.Sequence)
+	// Guessed are letters without their accents as well.
+	plain, words := unaccented(text), knownWords(known)
+	whole := zxcvbn.PasswordStrength(plain, words)
 	score := whole.Score
+	rest, cut := withoutKnown(plain, words, whole.Sequence)
 	if cut {
 		// What everybody knows of somebody makes nothing harder to guess.
 		score = min(score, zxcvbn.PasswordStrength(rest, words).Score)
@@ -73,12 +75,43 @@ func adviceOn(password string, known []string) []string {
 	if score >= strongEnough {
 		return nil
 	}
-	return adviceFor(whole.Sequence)
+	return adviceFor(whole.Sequence, cut)
+}
+
+// repeats tells of a password that says the same few characters, or the same short word, over and over. zxcvbn sees that in
+// ASCII alone.
+func repeats(password string) bool {
+	chars, different := []rune(password), map[rune]bool{}
+	for _, char := range chars {
+		different[char] = true
+	}
+	if len(different) < fewestCharacters {
+		return true
+	}
+	for period := 1; period < min(shortestPassword, len(chars)/2+1); period++ {
+		if slices.Equal(chars[period:], chars[:len(chars)-period]) {
+			return true
+		}
+	}
+	return false
+}
+
+// unaccented is a text without the marks on its letters.
+func unaccented(text string) string {
+	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), text)
+	if err != nil {
+		return text
+	}
+	return plain
 }
 
 // knownWords are the words about somebody: each by itself, and their texts without what is between the words.
 func knownWords(texts []string) []string {
 	var words []string
+	texts = slices.Clone(texts)
+	for i, text := range texts {
+		texts[i] = unaccented(text)
+	}
 	for _, word := range domain.SearchWords(texts...) {
 		if utf8.RuneCountInString(word) >= shortestKnownWord {
 			words = append(words, word)
@@ -92,8 +125,9 @@ func knownWords(texts []string) []string {
 	return words
 }
 
-// withoutKnown is a password without the words about whoever sets it; cut tells that there were any.
-func withoutKnown(password string, sequence []*match.Match) (rest string, cut bool) {
+// withoutKnown is a password without the words about whoever sets it; cut tells that there were any. Those that are spelt
+// with other characters are found by zxcvbn, those of other scripts, and written backwards, by their letters.
+func withoutKnown(password string, words []string, sequence []*match.Match) (rest string, cut bool) {
 	var kept strings.Builder
 	for _, part := range sequence {
 		if part.DictionaryName == ownWords {
@@ -102,19 +136,34 @@ func withoutKnown(password string, sequence []*match.Match) (rest string, cut bo
 		}
 		kept.WriteString(part.Token)
 	}
-	if !cut {
-		return password, false
+	rest = kept.String()
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
+	for _, word := range words {
+		for _, form := range []string{word, backwards(word)} {
+			if lower := strings.ToLower(rest); strings.Contains(lower, form) {
+				rest, cut = strings.ReplaceAll(lower, form, ""), true
+			}
+		}
 	}
-	return kept.String(), true
+	return rest, cut
+}
+
+func backwards(word string) string {
+	chars := []rune(word)
+	slices.Reverse(chars)
+	return string(chars)
 }
 
 // ownWords is what zxcvbn calls the words that it was given.
 const ownWords = "user_inputs"
 
-// adviceFor tells what made a password easy to guess, each thing once.
-func adviceFor(sequence []*match.Match) []string {
+// adviceFor tells what made a password easy to guess, each thing once; known: that there are words about whoever sets it.
+func adviceFor(sequence []*match.Match, known bool) []string {
 	var advice []string
 	told := map[string]bool{}
+	if known {
+		told[adviceKnown], advice = true, append(advice, adviceKnown)
+	}
 	for _, part := range sequence {
 		text := ""
 		switch part.Pattern {
