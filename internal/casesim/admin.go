@@ -10,7 +10,7 @@ import (
 
 // adminRoutes are what the simulator is told by. They are no part of the contract:
 //
-//	PUT    /admin/fault                         {"fault": "stall", "path": "/changes", "times": 3}
+//	PUT    /admin/fault                         {"fault": "stall", "path": "/changes", "after": 1, "times": 3}
 //	POST   /admin/clients/{reference}           fields of the person that change, beside "version", which may be an old one
 //	DELETE /admin/clients/{reference}           is not known any more
 //	POST   /admin/clients/{reference}/webhook   tells of a change, whether there was one

@@ -26,13 +26,14 @@ const (
 type Fault struct {
 	Kind  FaultKind `json:"fault"`
 	Path  string    `json:"path"`  // of the requests it happens to begins so; empty: all
+	After int       `json:"after"` // so many are let through first
 	Times int       `json:"times"` // and then no more; zero: until it is changed
 }
 
 func (f Fault) known() bool {
 	switch f.Kind {
 	case FaultNone, FaultStall, FaultError, FaultGarbage, FaultSchema, FaultDrop, FaultRedirect, FaultHuge:
-		return f.Times >= 0
+		return f.Times >= 0 && f.After >= 0
 	}
 	return false
 }
@@ -50,6 +51,10 @@ func (s *Simulator) due(path string) FaultKind {
 	defer s.mutex.Unlock()
 	s.counts[strings.Split(path, "/")[1]]++
 	if s.fault.Kind == "" || !strings.HasPrefix(path, s.fault.Path) {
+		return FaultNone
+	}
+	if s.fault.After > 0 {
+		s.fault.After--
 		return FaultNone
 	}
 	kind := s.fault.Kind
