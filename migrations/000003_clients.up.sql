@@ -186,6 +186,9 @@ CREATE TRIGGER account_follows_email AFTER UPDATE OF email ON people
     FOR EACH ROW WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION account_follows_email('person');
 CREATE TRIGGER account_follows_email AFTER UPDATE OF email ON staff
     FOR EACH ROW WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION account_follows_email('staff');
+-- A large import leaves out the triggers of foreign keys, and with them all that do not fire always.
+ALTER TABLE people ENABLE ALWAYS TRIGGER account_follows_email;
+ALTER TABLE staff ENABLE ALWAYS TRIGGER account_follows_email;
 
 -- find_invitation finds an invitation before its organization is known, by the SHA-256 of its token (C8). It is open while it is
 -- the last that was sent, went to the address that they have now, was not accepted, and whoever is invited can sign in. The caller
