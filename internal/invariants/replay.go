@@ -145,9 +145,9 @@ func (r *replay) edit(h happening, now *Snapshot) error {
 	r.edited[at] = true
 	var left struct {
 		StaffIDs    *[]uuid.UUID `json:"staff_ids"`
-		AssigneeIDs []uuid.UUID `json:"assignee_ids"`
-		Status      string      `json:"status"`
-		PersonID    *uuid.UUID  `json:"person_id"`
+		AssigneeIDs []uuid.UUID  `json:"assignee_ids"`
+		Status      string       `json:"status"`
+		PersonID    *uuid.UUID   `json:"person_id"`
 	}
 	if h.kind != "person" && h.kind != "task" {
 		return nil
