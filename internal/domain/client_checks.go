@@ -24,35 +24,44 @@ const earliestBirth = 1900
 // is not judged: it may be from before there were rules, or from another system. home is the country of the organization,
 // empty where that is not known.
 func TidySection(before, after Client, section SectionName, today Date, home string, formats Formats) (Client, error) {
-	refusal := Refuse(CodeInvalidValue, "Some of the values cannot be kept.")
+	wrong := &misfits{}
 	switch section {
 	case SectionIdentity:
-		checkName(refusal, "/first_name", before.FirstName, after.FirstName)
-		checkName(refusal, "/last_name", before.LastName, after.LastName)
+		checkName(wrong, "/first_name", before.FirstName, after.FirstName)
+		checkName(wrong, "/last_name", before.LastName, after.LastName)
 		if !same(before.Sections.Identity.DateOfBirth, after.Sections.Identity.DateOfBirth) {
-			checkBirth(refusal, after.Sections.Identity.DateOfBirth, today)
+			checkBirth(wrong, after.Sections.Identity.DateOfBirth, today)
 		}
 	case SectionContact:
 		if after.Phone != nil && !same(before.Phone, after.Phone) {
-			after.Phone = tidyPhone(refusal, *after.Phone, orElse(after.Sections.Address.Country, home), formats)
+			after.Phone = tidyPhone(wrong, *after.Phone, orElse(after.Sections.Address.Country, home), formats)
 		}
 	case SectionAddress:
-		after.Sections.Address = tidyAddress(refusal, before.Sections.Address, after.Sections.Address)
+		after.Sections.Address = tidyAddress(wrong, before.Sections.Address, after.Sections.Address)
 	case SectionCommunication:
 		language := after.Sections.Communication.PreferredLanguage
 		if language != nil && !same(before.Sections.Communication.PreferredLanguage, language) {
 			canonical, ok := formats.Language(*language)
 			if !ok {
-				refusal.At("/preferred_language", CodeInvalidValue, "Is no language tag (BCP 47), such as en, fr-CA or zh-Hant.")
+				wrong.add("/preferred_language", "Is no language tag (BCP 47), such as en, fr-CA or zh-Hant.")
 			}
 			after.Sections.Communication.PreferredLanguage = &canonical
 		}
 	case SectionEmployment, SectionReferral, SectionNotes:
 	}
-	if len(refusal.Fields) > 0 {
+	if len(*wrong) > 0 {
+		refusal := Refuse(CodeInvalidValue, "Some of the values cannot be kept. Each stands in errors.")
+		refusal.Fields = *wrong
 		return before, refusal
 	}
 	return after, nil
+}
+
+// misfits are values that cannot be kept.
+type misfits []FieldError
+
+func (m *misfits) add(pointer, detail string) {
+	*m = append(*m, FieldError{Pointer: pointer, Code: CodeInvalidValue, Detail: detail})
 }
 
 func orElse(value *string, otherwise string) string {
@@ -62,39 +71,39 @@ func orElse(value *string, otherwise string) string {
 	return *value
 }
 
-func checkName(refusal *Error, pointer, before, after string) {
+func checkName(wrong *misfits, pointer, before, after string) {
 	if after != before && strings.TrimSpace(after) == "" {
-		refusal.At(pointer, CodeInvalidValue, "Everybody has a name.")
+		wrong.add(pointer, "Everybody has a name.")
 	}
 }
 
-func checkBirth(refusal *Error, born *Date, today Date) {
+func checkBirth(wrong *misfits, born *Date, today Date) {
 	switch {
 	case born == nil:
 	case today.Before(*born):
-		refusal.At("/date_of_birth", CodeInvalidValue, "Is in the future.")
+		wrong.add("/date_of_birth", "Is in the future.")
 	case born.Year < earliestBirth:
-		refusal.At("/date_of_birth", CodeInvalidValue, fmt.Sprintf("Is before %d.", earliestBirth))
+		wrong.add("/date_of_birth", fmt.Sprintf("Is before %d.", earliestBirth))
 	}
 }
 
-func tidyPhone(refusal *Error, text, country string, formats Formats) *string {
+func tidyPhone(wrong *misfits, text, country string, formats Formats) *string {
 	e164, ok := formats.Phone(text, country)
 	if !ok {
 		detail := "Is no telephone number of " + country + "; write one of another country with + and its country code. Extensions cannot be kept."
 		if country == "" {
 			detail = "Is no telephone number with + and its country code, such as +14165550123. Extensions cannot be kept."
 		}
-		refusal.At("/phone", CodeInvalidValue, detail)
+		wrong.add("/phone", detail)
 	}
 	return &e164
 }
 
-func tidyAddress(refusal *Error, before, after Address) Address {
+func tidyAddress(wrong *misfits, before, after Address) Address {
 	if after.Country != nil && !same(before.Country, after.Country) {
 		country := strings.ToUpper(*after.Country)
 		if !KnownCountry(country) {
-			refusal.At("/country", CodeInvalidValue, "Is no country's code of two letters (ISO 3166-1), such as CA.")
+			wrong.add("/country", "Is no country's code of two letters (ISO 3166-1), such as CA.")
 			return after
 		}
 		after.Country = &country
@@ -105,7 +114,7 @@ func tidyAddress(refusal *Error, before, after Address) Address {
 	country := orElse(after.Country, "")
 	code, ok := TidyPostalCode(*after.PostalCode, country)
 	if !ok {
-		refusal.At("/postal_code", CodeInvalidValue, "Is no postal code"+postalCodes[country].example())
+		wrong.add("/postal_code", "Is no postal code"+postalCodes[country].example())
 	}
 	after.PostalCode = &code
 	return after

@@ -68,7 +68,7 @@ func managedByCaMS(fields []string) error {
 	refusal := Refuse(CodeManagedByCaMS, "This client is linked to CaMS, and CaMS decides what stands in %s. Change it there, or unlink the client.", strings.Join(fields, ", ")).
 		With("fields", fields)
 	for _, field := range fields {
-		refusal.At("/"+field, CodeManagedByCaMS, "Follows CaMS while the client is linked.")
+		refusal = refusal.At("/"+field, CodeManagedByCaMS, "Follows CaMS while the client is linked.")
 	}
 	return refusal
 }

@@ -204,7 +204,7 @@ func CheckSectionFields(name SectionName, patch []byte) error {
 	refusal := Refuse(CodeUnknownField, "The section %s has other fields. Remove those that are not its own, or correct their names.", name).With("section", name)
 	for _, field := range slices.Sorted(maps.Keys(sent)) {
 		if _, found := known[field]; !found {
-			refusal.At("/"+field, CodeUnknownField, "This field is not known in this section.")
+			refusal = refusal.At("/"+field, CodeUnknownField, "This field is not known in this section.")
 		}
 	}
 	if len(refusal.Fields) > 0 {
