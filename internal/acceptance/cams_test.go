@@ -345,9 +345,8 @@ func TestC4Linking(t *testing.T) {
 		w.get(other, "/v1/cams-clients/CL-000009").problem(403, "permission_denied")
 	})
 
-	s.rule(t, "C4 no case system is configured: said so, and linked clients can be unlinked all the same", func(t *testing.T, w *world) {
-		none := start(t, func(o *serviceOptions) { o.cases, o.signed = nil, nil })
-		w = none.organization(t)
+	s.rule(t, "C4 no case system is configured: said so, and linked clients can be unlinked all the same", func(t *testing.T, _ *world) {
+		w := start(t, func(o *serviceOptions) { o.cases, o.signed = nil, nil }).organization(t)
 		client := w.linkedClient()
 		for _, refused := range []answer{
 			w.fromCaMS("CL-000001"), w.fromAssessment("CA-000001"), w.linking(w.person("client"), "CL-000001"), w.syncing(client),

@@ -31,7 +31,7 @@ var simulatorFolder = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(folder, "casesim"), "handover/cmd/casesim") //nolint:noctx // the tests wait for it
+	build := exec.Command("go", "build", "-o", filepath.Join(folder, "casesim"), "handover/cmd/casesim")
 	if text, err := build.CombinedOutput(); err != nil {
 		return folder, fmt.Errorf("build the simulator: %w\n%s", err, text)
 	}

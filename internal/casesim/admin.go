@@ -48,7 +48,7 @@ func (s *Simulator) adminRoutes() {
 			Count int `json:"count"`
 		}
 		if read(w, r, &asked) {
-			answer(w, http.StatusOK, map[string]int{"changed": s.ChangeMany(asked.Count)})
+			answer(w, map[string]int{"changed": s.ChangeMany(asked.Count)})
 		}
 	})
 	s.mux.HandleFunc("PUT /admin/assessments/{number}", func(w http.ResponseWriter, r *http.Request) {
@@ -82,7 +82,7 @@ func (s *Simulator) adminRoutes() {
 		s.mutex.Lock()
 		counts := maps.Clone(s.counts)
 		s.mutex.Unlock()
-		answer(w, http.StatusOK, counts)
+		answer(w, counts)
 	})
 }
 
@@ -112,7 +112,7 @@ func (s *Simulator) changeClient(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &asked) {
 		return
 	}
-	answer(w, http.StatusOK, s.Change(record, asked.Version))
+	answer(w, s.Change(record, asked.Version))
 }
 
 // Change takes over a record and tells of it. version is what it calls itself; nil: newer than before.

@@ -113,9 +113,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-func answer(w http.ResponseWriter, status int, value any) {
+func answer(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value) // whoever asked has gone
 }
 
@@ -143,7 +142,7 @@ func (s *Simulator) getAssessment(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "There is no such assessment.")
 		return
 	}
-	answer(w, http.StatusOK, assessment)
+	answer(w, assessment)
 }
 
 func (s *Simulator) getClient(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +151,7 @@ func (s *Simulator) getClient(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "There is no such client.")
 		return
 	}
-	answer(w, http.StatusOK, record)
+	answer(w, record)
 }
 
 // Client is a record as it is now.
@@ -184,7 +183,7 @@ func (s *Simulator) listChanges(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusGone, "This cursor is not known. Begin anew.")
 		return
 	}
-	answer(w, http.StatusOK, changes)
+	answer(w, changes)
 }
 
 // Changes is a page of the list of changes.

@@ -87,7 +87,7 @@ func (s *Simulator) faulty(next http.HandlerFunc) http.HandlerFunc {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprint(w, "<html><body>\x00\xff It works! {\"reference\": ") // whoever asked has gone
 		case FaultSchema:
-			answer(w, http.StatusOK, map[string]any{"data": map[string]any{"id": 17, "attributes": map[string]any{"name": "Somebody"}}, "items": []any{map[string]any{"id": 17}}})
+			answer(w, map[string]any{"data": map[string]any{"id": 17, "attributes": map[string]any{"name": "Somebody"}}, "items": []any{map[string]any{"id": 17}}})
 		case FaultDrop:
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", "1000")

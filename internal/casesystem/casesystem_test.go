@@ -91,23 +91,30 @@ func TestReads(t *testing.T) {
 // C4 each way in which the case system fails is told apart, soon, and leaves the credential out of the log.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[casesim.FaultKind]error{
-		casesim.FaultStall: app.ErrCaseSystemDown, casesim.FaultError: app.ErrCaseSystemDown, casesim.FaultDrop: app.ErrCaseSystemDown,
-		casesim.FaultGarbage: app.ErrCaseSystemBroken, casesim.FaultSchema: app.ErrCaseSystemBroken,
-		casesim.FaultRedirect: app.ErrCaseSystemBroken, casesim.FaultHuge: app.ErrCaseSystemBroken,
+	for _, fault := range []struct {
+		kind casesim.FaultKind
+		want error
+	}{
+		{casesim.FaultStall, app.ErrCaseSystemDown},
+		{casesim.FaultError, app.ErrCaseSystemDown},
+		{casesim.FaultDrop, app.ErrCaseSystemDown},
+		{casesim.FaultGarbage, app.ErrCaseSystemBroken},
+		{casesim.FaultSchema, app.ErrCaseSystemBroken},
+		{casesim.FaultRedirect, app.ErrCaseSystemBroken},
+		{casesim.FaultHuge, app.ErrCaseSystemBroken},
 	} {
-		t.Run(string(kind), func(t *testing.T) {
+		t.Run(string(fault.kind), func(t *testing.T) {
 			t.Parallel()
 			system, simulator, log := simulated(t)
-			simulator.Break(casesim.Fault{Kind: kind})
+			simulator.Break(casesim.Fault{Kind: fault.kind})
 			begun := time.Now()
 			for name, call := range map[string]func() error{
 				"assessment": func() error { _, err := system.Assessment(t.Context(), "CA-000001"); return err },
 				"client":     func() error { _, err := system.Client(t.Context(), "CL-000001"); return err },
 				"changes":    func() error { _, err := system.Changes(t.Context(), ""); return err },
 			} {
-				if err := call(); !errors.Is(err, want) {
-					t.Errorf("%s: got %v, want %v", name, err, want)
+				if err := call(); !errors.Is(err, fault.want) {
+					t.Errorf("%s: got %v, want %v", name, err, fault.want)
 				}
 			}
 			if took := time.Since(begun); took > 5*time.Second {
@@ -169,7 +176,7 @@ func TestCircuit(t *testing.T) {
 		`handover_case_system_requests_total{operation="client",outcome="unavailable"} 10`,
 	} {
 		page := httptest.NewRecorder()
-		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("got metrics %s, want %s", page.Body, want)
 		}

@@ -55,12 +55,12 @@ func (s *System) circuitTurned(_ string, _, to gobreaker.State) {
 	level := 0.0
 	switch to {
 	case gobreaker.StateClosed:
-		s.options.Log.Info("the case system answers again") //nolint:noctx // it belongs to no request
+		s.options.Log.Info("the case system answers again")
 	case gobreaker.StateHalfOpen:
 		level = 1
 	case gobreaker.StateOpen:
 		level = 2
-		s.options.Log.Warn("the case system does not answer and is left alone for a while", "for", s.options.Rest) //nolint:noctx // it belongs to no request
+		s.options.Log.Warn("the case system does not answer and is left alone for a while", "for", s.options.Rest)
 	}
 	s.metrics.circuit.Set(level)
 }

@@ -179,7 +179,7 @@ func PlanCaMS(clients []CaMSClient, records []CaMSRecord) []CaMSUpdate {
 		}
 		updates = append(updates, CaMSUpdate{
 			ID: client.ID, Reference: client.Reference, Version: record.Version,
-			Before: client.CaMSFields, After: client.CaMSFields.Follow(record.Person),
+			Before: client.CaMSFields, After: client.Follow(record.Person),
 		})
 	}
 	slices.SortFunc(updates, func(a, b CaMSUpdate) int { return slices.Compare(a.ID[:], b.ID[:]) })
@@ -187,11 +187,11 @@ func PlanCaMS(clients []CaMSClient, records []CaMSRecord) []CaMSUpdate {
 }
 
 // sections are the fields as the sections of a client have them.
-func (f CaMSFields) sections() map[SectionName]map[string]any {
-	return map[SectionName]map[string]any{
-		SectionIdentity: {"first_name": f.FirstName, "last_name": f.LastName, "date_of_birth": f.DateOfBirth},
-		SectionContact:  {"email": f.Email, "phone": f.Phone},
-		SectionAddress: {
+func (f CaMSFields) sections() map[string]map[string]any {
+	return map[string]map[string]any{
+		string(SectionIdentity): {"first_name": f.FirstName, "last_name": f.LastName, "date_of_birth": f.DateOfBirth},
+		string(SectionContact):  {"email": f.Email, "phone": f.Phone},
+		string(SectionAddress): {
 			"line1": f.Address.Line1, "line2": f.Address.Line2, "city": f.Address.City, "region": f.Address.Region,
 			"postal_code": f.Address.PostalCode, "country": f.Address.Country,
 		},
@@ -199,8 +199,8 @@ func (f CaMSFields) sections() map[SectionName]map[string]any {
 }
 
 // Difference are the fields that an update changes, by section, before and after: what the audit trail tells (D1).
-func (u CaMSUpdate) Difference() (before, after map[SectionName]map[string]any) {
-	before, after = map[SectionName]map[string]any{}, map[SectionName]map[string]any{}
+func (u CaMSUpdate) Difference() (before, after map[string]map[string]any) {
+	before, after = map[string]map[string]any{}, map[string]map[string]any{}
 	now := u.After.sections()
 	for section, fields := range u.Before.sections() {
 		for name, value := range fields {
@@ -219,7 +219,7 @@ func (u CaMSUpdate) Difference() (before, after map[SectionName]map[string]any) 
 // CaMSLinkFields are what the audit trail tells of linking and unlinking: the reference, and the fields that changed with it.
 type CaMSLinkFields struct {
 	Reference *string                        `json:"cams_reference"`
-	Sections  map[SectionName]map[string]any `json:"sections,omitempty"`
+	Sections  map[string]map[string]any `json:"sections,omitempty"`
 }
 
 // CaMSHealth is how well all organizations together follow CaMS.

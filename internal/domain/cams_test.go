@@ -122,7 +122,7 @@ func TestC4PlanOfRecords(t *testing.T) {
 			require.Equal(t, newest[client.Reference].Version, update.Version)
 			require.Equal(t, client.ID, update.ID)
 			require.Equal(t, client.CaMSFields, update.Before)
-			require.Equal(t, client.CaMSFields.Follow(newest[client.Reference].Person), update.After)
+			require.Equal(t, client.Follow(newest[client.Reference].Person), update.After)
 			before, after := update.Difference()
 			require.Equal(t, update.Changed(), len(after) > 0)
 			for section, fields := range after {
