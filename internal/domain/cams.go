@@ -218,7 +218,7 @@ func (u CaMSUpdate) Difference() (before, after map[string]map[string]any) {
 
 // CaMSLinkFields are what the audit trail tells of linking and unlinking: the reference, and the fields that changed with it.
 type CaMSLinkFields struct {
-	Reference *string                        `json:"cams_reference"`
+	Reference *string                   `json:"cams_reference"`
 	Sections  map[string]map[string]any `json:"sections,omitempty"`
 }
 
