@@ -85,7 +85,7 @@ const (
 func (w *world) reachable(kind string, staff ...member) uuid.UUID {
 	w.t.Helper()
 	id := w.person(kind, staff...)
-	w.exec(`UPDATE people SET email = $3 WHERE organization_id = $1 AND id = $2`, w.ID, id, emailOf(id))
+	w.exec(`UPDATE people SET last_name = 'Reachable', email = $3 WHERE organization_id = $1 AND id = $2`, w.ID, id, emailOf(id))
 	return id
 }
 
