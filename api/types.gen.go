@@ -987,7 +987,7 @@ type AuditEvent struct {
 	// RunID Null when it was not part of a run.
 	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
 
-	// Staff Who did it. Null for the command line.
+	// Staff Who did it. Null for the command line, and for what CaMS changed.
 	Staff nullable.Nullable[Actor] `json:"staff"`
 
 	// SubjectID A UUID. Those that the service gives are of version 7.
@@ -1189,7 +1189,7 @@ type CamsLink struct {
 	// LagSeconds How long ago that was. Null when they never were.
 	LagSeconds nullable.Nullable[int] `json:"lag_seconds"`
 
-	// LastError Why it failed, as a code, such as `case_system_unavailable`. Null when it has not failed since it succeeded.
+	// LastError Why it failed, as a code, `case_system_unavailable`, `cams_client_not_found` or `invalid_value` (the record does not fit). Null when it has not failed since it succeeded.
 	LastError nullable.Nullable[string] `json:"last_error"`
 
 	// LastErrorAt When it failed last, if it has not succeeded since. Null otherwise.
