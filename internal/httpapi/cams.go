@@ -73,7 +73,7 @@ func (h *handlers) SyncCams(ctx context.Context, request api.SyncCamsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return api.SyncCams200JSONResponse{Body: h.clientOf(client), Headers: api.SyncCams200ResponseHeaders{
+	return api.SyncCams200JSONResponse{Body: h.clientAnswer(client, again), Headers: api.SyncCams200ResponseHeaders{
 		ETag: clientTag(client), IdempotencyReplayed: replayed(again),
 	}}, nil
 }

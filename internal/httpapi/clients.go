@@ -19,7 +19,7 @@ func (h *handlers) CreateClient(ctx context.Context, request api.CreateClientReq
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateClient201JSONResponse{Body: h.clientOf(client), Headers: api.CreateClient201ResponseHeaders{
+	return api.CreateClient201JSONResponse{Body: h.clientAnswer(client, again), Headers: api.CreateClient201ResponseHeaders{
 		Location: "/v1/clients/" + client.ID.String(), ETag: clientTag(client), IdempotencyReplayed: replayed(again),
 	}}, nil
 }
@@ -94,7 +94,7 @@ func (h *handlers) BecomeClient(ctx context.Context, request api.BecomeClientReq
 	if err != nil {
 		return nil, err
 	}
-	return api.BecomeClient200JSONResponse{Body: h.clientOf(client), Headers: api.BecomeClient200ResponseHeaders{
+	return api.BecomeClient200JSONResponse{Body: h.clientAnswer(client, again), Headers: api.BecomeClient200ResponseHeaders{
 		ETag: clientTag(client), IdempotencyReplayed: replayed(again),
 	}}, nil
 }

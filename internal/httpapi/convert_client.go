@@ -12,8 +12,21 @@ import (
 
 // clientOf is a client as they are now: how far behind CaMS they are and whether an invitation still works is a matter of
 // time.
-func (h *handlers) clientOf(client domain.Client) api.Client {
-	person, now := personOf(client.Person), h.options.Now()
+func (h *handlers) clientOf(client domain.Client) api.Client { return clientAt(client, h.options.Now()) }
+
+// clientAnswer is the client that a request came to. A stored answer tells how they were when it was given.
+func (h *handlers) clientAnswer(client domain.Client, stored bool) api.Client {
+	switch {
+	case !stored:
+		return h.clientOf(client)
+	case client.CaMS != nil && client.CaMS.LastSuccessAt != nil:
+		return clientAt(client, *client.CaMS.LastSuccessAt)
+	}
+	return clientAt(client, client.UpdatedAt)
+}
+
+func clientAt(client domain.Client, now time.Time) api.Client {
+	person := personOf(client.Person)
 	return api.Client{
 		ID: person.ID, ExternalID: person.ExternalID, Kind: person.Kind, Status: person.Status, FirstName: person.FirstName, LastName: person.LastName,
 		Name: person.Name, Email: person.Email, Phone: person.Phone, Staff: person.Staff, ActiveTaskCount: person.ActiveTaskCount,
