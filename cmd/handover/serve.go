@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -183,6 +184,9 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(opened.db.DB, "handover"))
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "handover_password_hashes_total", Help: "Hashes of passwords computed: a sign-in, good or bad, costs one.",
+	}, func() float64 { return float64(application.PasswordHashes()) }))
 	cases.register(registry, application)
 	ready := &readiness{opened: opened}
 	server := &http.Server{
@@ -202,6 +206,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 			return err
 		}
 	}
+	debug.FreeOSMemory() // what starting took, such as reading the words that passwords are held against, is given back
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.InfoContext(ctx, "ready", "address", listener.Addr().String())

@@ -30,8 +30,10 @@ const secretLength = 32
 
 // Check tells what is wrong with it.
 func (s Access) Check() error {
-	link, err := url.Parse(strings.ReplaceAll(s.InvitationLink, "{token}", "token"))
-	if err != nil || link.Scheme != "https" && link.Scheme != "http" || link.Host == "" || strings.Count(s.InvitationLink, "{token}") != 1 {
+	const mark = "handed-in-its-place"
+	link, err := url.Parse(strings.ReplaceAll(s.InvitationLink, "{token}", mark))
+	if err != nil || link.Scheme != "https" && link.Scheme != "http" || link.Host == "" || link.User != nil ||
+		strings.Contains(link.Host, mark) || strings.Count(s.InvitationLink, "{token}") != 1 {
 		return errors.New("the link of invitations (HANDOVER_INVITATION_URL) is no URL such as https://portal.example.org/invitations/{token}")
 	}
 	if len(s.Secret) != secretLength {
