@@ -484,6 +484,14 @@ func TestC4StayingCurrent(t *testing.T) {
 		if link := linkState(t, now); now.FirstName != "Asked" || link.LastError.MustGet() != "cams_client_not_found" {
 			t.Errorf("got the link %+v", link)
 		}
+		w.exec(`UPDATE cams_cursors SET failed_at = now(), last_error = 'case_system_unavailable' WHERE organization_id = $1`, w.ID)
+		if link := linkState(t, w.clientNow(client.ID)); link.LastError.MustGet() != "case_system_unavailable" {
+			t.Errorf("got the link %+v while pulls fail", link)
+		}
+		w.pull()
+		if link := linkState(t, w.clientNow(client.ID)); link.LastError.MustGet() != "cams_client_not_found" {
+			t.Errorf("got the link %+v when pulls are well again", link)
+		}
 	})
 
 	s.rule(t, "C4 where CaMS forgets the cursor its changes are read from the beginning", func(t *testing.T, w *world) {

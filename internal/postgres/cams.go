@@ -27,8 +27,11 @@ type CaMSLink struct {
 const camsColumns = `l.reference, l.linked_at,
 	CASE WHEN l.last_error_at > coalesce(l.last_success_at, '-infinity') AND l.last_error <> 'case_system_unavailable' THEN l.last_success_at
 	     ELSE greatest(l.last_success_at, c.pulled_at) END AS last_success_at,
-	CASE WHEN c.failed_at > coalesce(l.last_error_at, l.linked_at) THEN c.failed_at ELSE l.last_error_at END AS last_error_at,
-	CASE WHEN c.failed_at > coalesce(l.last_error_at, l.linked_at) THEN c.last_error ELSE l.last_error END AS last_error`
+	CASE WHEN ` + pullFailed + ` THEN c.failed_at ELSE l.last_error_at END AS last_error_at,
+	CASE WHEN ` + pullFailed + ` THEN c.last_error ELSE l.last_error END AS last_error`
+
+// pullFailed tells that what went wrong last is the pull.
+const pullFailed = `c.failed_at > greatest(coalesce(l.last_error_at, l.linked_at), c.pulled_at)`
 
 // CaMSOrganizations are the organizations that have linked clients. It goes through a function of the database that does
 // just this.
