@@ -104,6 +104,9 @@ CREATE TABLE invitations (
 CREATE UNIQUE INDEX invitations_token_hash_key ON invitations (token_hash);
 CREATE INDEX invitations_person_idx ON invitations (organization_id, person_id, sent_at) WHERE person_id IS NOT NULL;
 CREATE INDEX invitations_staff_idx ON invitations (organization_id, staff_id, sent_at) WHERE staff_id IS NOT NULL;
+-- One link of somebody works at a time, whoever sends and accepts at once.
+CREATE UNIQUE INDEX invitations_open_person_key ON invitations (organization_id, person_id) WHERE ended_at IS NULL AND accepted_at IS NULL AND person_id IS NOT NULL;
+CREATE UNIQUE INDEX invitations_open_staff_key ON invitations (organization_id, staff_id) WHERE ended_at IS NULL AND accepted_at IS NULL AND staff_id IS NOT NULL;
 
 -- Who can sign in with a password (C8).
 CREATE TABLE accounts (

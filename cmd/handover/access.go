@@ -75,7 +75,7 @@ func keptSecret(path string) (string, error) {
 	if err = errors.Join(err, unfinished.Sync(), unfinished.Close()); err == nil {
 		err = os.Link(unfinished.Name(), path) // whole, and only where nobody else was first
 	}
-	if err = errors.Join(ifNotExists(err), os.Remove(unfinished.Name())); err != nil {
+	if err := errors.Join(ifNotExists(err), os.Remove(unfinished.Name())); err != nil {
 		return "", err
 	}
 	text, err = os.ReadFile(path)

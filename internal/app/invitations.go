@@ -267,7 +267,7 @@ func (a *App) readInvitation(ctx context.Context, tx *postgres.Tx, job Invitatio
 		return nil, err
 	}
 	if !read.Open || !a.now().Before(read.ExpiresAt) {
-		return nil, nil //nolint:nilnil // there is nothing to send any more
+		return nil, nil // there is nothing to send any more
 	}
 	token, err := openBeside(a.mailKey, job.Sealed, job.Invitation[:])
 	if err != nil {

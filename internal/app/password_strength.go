@@ -67,7 +67,7 @@ func adviceOn(password string, known []string) []string {
 	plain, words := unaccented(text), knownWords(known)
 	whole := zxcvbn.PasswordStrength(plain, words)
 	score := whole.Score
-	rest, cut := withoutKnown(plain, words, whole.Sequence)
+	rest, cut := withoutKnown(words, whole.Sequence)
 	if cut {
 		// What everybody knows of somebody makes nothing harder to guess.
 		score = min(score, zxcvbn.PasswordStrength(rest, words).Score)
@@ -125,9 +125,9 @@ func knownWords(texts []string) []string {
 	return words
 }
 
-// withoutKnown is a password without the words about whoever sets it; cut tells that there were any. Those that are spelt
+// withoutKnown is the password of a sequence without the words about whoever sets it; cut tells that there were any. Those that are spelt
 // with other characters are found by zxcvbn, those of other scripts, and written backwards, by their letters.
-func withoutKnown(password string, words []string, sequence []*match.Match) (rest string, cut bool) {
+func withoutKnown(words []string, sequence []*match.Match) (rest string, cut bool) {
 	var kept strings.Builder
 	for _, part := range sequence {
 		if part.DictionaryName == ownWords {

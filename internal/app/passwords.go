@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -140,9 +141,11 @@ func readHash(stored string) (with recipe, hash []byte, err error) {
 const mostRecipes = 4
 
 // fitting tells which of the stored hashes of an address are of a password, by their places. As much is computed for an address
-// without any. Only where addresses have changed can there be hashes of several recipes.
+// without any. Only where addresses have changed can there be hashes of several recipes: those of the address's own come first, so
+// that no number of others keeps somebody out.
 func (p *passwords) fitting(password, email string, stored []string) []int {
 	password, unfit := preparedOrNot(password)
+	own := p.recipeFor(email)
 	computed := map[recipe][]byte{}
 	compute := func(with recipe) []byte {
 		hash, known := computed[with]
@@ -153,15 +156,18 @@ func (p *passwords) fitting(password, email string, stored []string) []int {
 		return hash
 	}
 	var fits []int
-	for place, text := range stored {
-		with, wanted, err := readHash(text)
-		if err == nil && subtle.ConstantTimeCompare(compute(with), wanted) == 1 && !unfit {
-			fits = append(fits, place)
+	for _, isOwn := range []bool{true, false} {
+		for place, text := range stored {
+			with, wanted, err := readHash(text)
+			if err == nil && (with == own) == isOwn && subtle.ConstantTimeCompare(compute(with), wanted) == 1 && !unfit {
+				fits = append(fits, place)
+			}
 		}
 	}
 	if len(computed) == 0 {
-		compute(p.recipeFor(email))
+		compute(own)
 	}
+	slices.Sort(fits)
 	return fits
 }
 

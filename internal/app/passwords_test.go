@@ -110,6 +110,10 @@ func TestLookingAtAPassword(t *testing.T) {
 	}
 	elsewhere := newPasswords([]byte("another")) // whose salts are others, as those of an address that has changed
 	moved := elsewhere.recipeFor(email).kept(elsewhere.hash("tidal-lantern", elsewhere.recipeFor(email)))
+	var others []string
+	for _, address := range []string{"a@mail.example", "b@mail.example", "c@mail.example", "d@mail.example", "e@mail.example"} {
+		others = append(others, p.recipeFor(address).kept(p.hash("tidal-lantern", p.recipeFor(address))))
+	}
 	one, two := kept("tidal-lantern"), kept("orchard-wren")
 	for _, test := range []struct {
 		name, password string
@@ -127,6 +131,7 @@ func TestLookingAtAPassword(t *testing.T) {
 		{"a hash that cannot be read", "tidal-lantern", []string{"x"}, nil, 1},
 		{"an address that has changed", "tidal-lantern", []string{moved}, []int{0}, 1},
 		{"addresses that have become one", "tidal-lantern", []string{one, moved}, []int{0, 1}, 2},
+		{"many that have become one", "orchard-wren", append(others, two), []int{5}, mostRecipes},
 	} {
 		before := p.hashed.Load()
 		fits := p.fitting(test.password, email, test.stored)
