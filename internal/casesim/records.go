@@ -100,6 +100,11 @@ func ClientOf(n int) Client {
 		}
 	case 2:
 		record.Person.FirstName, record.Person.LastName, record.Person.Email = "Noah", "Whitfield", new("noah.whitfield@mail.example")
+	case 4: // whose assessment is the first
+		record.Person = Person{
+			FirstName: "Rosa", LastName: "Delgado", Email: new("rosa.delgado@mail.example"), Phone: new("+14165550161"), DateOfBirth: new("1987-02-03"),
+			Address: &Address{Line1: new("4 Quay Road"), City: new("Toronto"), Region: new("ON"), PostalCode: new("M5J 1A7"), Country: new("CA")},
+		}
 	}
 	return record
 }
