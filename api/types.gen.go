@@ -2419,7 +2419,7 @@ type Problem struct {
 	// Instance The path that was asked for.
 	Instance string `json:"instance"`
 
-	// Matches Those who have the email already and whom the caller sees, with `duplicate_person` only.
+	// Matches Those who have the email, or began from the assessment, and whom the caller sees; with `duplicate_person` only.
 	Matches *[]PersonMatch `json:"matches,omitempty"`
 
 	// Params The variables of `detail`, by name. Which there are depends on the code.
