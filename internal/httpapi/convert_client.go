@@ -12,7 +12,9 @@ import (
 
 // clientOf is a client as they are now: how far behind CaMS they are and whether an invitation still works is a matter of
 // time.
-func (h *handlers) clientOf(client domain.Client) api.Client { return clientAt(client, h.options.Now()) }
+func (h *handlers) clientOf(client domain.Client) api.Client {
+	return clientAt(client, h.options.Now())
+}
 
 // clientAnswer is the client that a request came to. A stored answer tells how they were when it was given.
 func (h *handlers) clientAnswer(client domain.Client, stored bool) api.Client {
