@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -12,7 +13,10 @@ import (
 	"github.com/google/uuid"
 
 	"handover/api"
+	"handover/internal/app"
+	"handover/internal/postgres"
 	"handover/internal/testmail"
+	"handover/internal/worker"
 )
 
 func TestC6Invitation(t *testing.T) {
@@ -158,6 +162,7 @@ func TestC7Resend(t *testing.T) {
 
 	s.rule(t, "C7 once the password is set there is nothing to send", func(t *testing.T, w *world) {
 		client := w.activated(goodPassword)
+		w.mailed()
 		before := w.tables()
 		w.resent(client.ID).problem(409, "already_activated")
 		w.unchanged(before)
@@ -367,8 +372,8 @@ func TestC8Accepting(t *testing.T) {
 				}
 				return w.resent(client.ID)
 			})
-			switch accepted, resent := answers[0], answers[1]; {
-			case accepted.Status == 200:
+			switch accepted, resent := answers[0], answers[1]; accepted.Status {
+			case 200:
 				resent.problem(409, "already_activated")
 				s.signedIn(t, client.Email.MustGet(), goodPassword).must(201)
 			default:
@@ -583,4 +588,38 @@ func TestC6MailServerInTrouble(t *testing.T) {
 			t.Errorf("%d invitations have failed", n)
 		}
 	})
+}
+
+// What lies in the queue can be opened by who has the secret key, and by nobody else.
+func TestC6SecretKey(t *testing.T) {
+	t.Parallel()
+	server := testmail.Start(t, testmail.Config{})
+	s := start(t, withoutWorker)
+	w := s.organization(t)
+	client := w.invited()
+	log := slog.New(slog.DiscardHandler)
+	queue, err := worker.NewQueue(s.DB.SQL.DB, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := app.New(postgres.NewStore(s.DB.SQL, true), queue, time.Now, log)
+	working, err := worker.Start(t.Context(), s.DB.SQL.DB, stranger, mailerTo(t, server), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a worker without the key fails", func() bool {
+		return w.count(`SELECT count(*) FROM river.river_job WHERE kind = 'invitation' AND array_length(errors, 1) > 0`) == 1
+	})
+	if err := working.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Mails(); len(got) != 0 {
+		t.Fatalf("got %+v", got)
+	}
+	if working, err = worker.Start(t.Context(), s.DB.SQL.DB, s.app, mailerTo(t, server), log); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = working.Stop(t.Context()) }) // at the end of the test
+	w.mailed()
+	s.opened(t, tokenIn(t, linkIn(t, one(t, invitationsTo(t, server, client.Email.MustGet()))))).must(200)
 }

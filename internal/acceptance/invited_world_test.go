@@ -140,6 +140,5 @@ func (w *world) mailed() {
 func problemText(a answer) string {
 	a.t.Helper()
 	problem := decode[api.Problem](a)
-	problem.RequestID = ""
 	return problem.Instance + " " + problem.Code + " " + problem.Detail + " " + problem.Title + " " + a.Header.Get("WWW-Authenticate") + " " + a.Header.Get("Retry-After")
 }
