@@ -364,3 +364,30 @@ func TestWhichErrorOfClientsFirst(t *testing.T) {
 		s.ask(t, token, "createClient", withBody(body)).must(201)
 	})
 }
+
+// Whatever stands where a token of an invitation would, the answer is the same.
+func TestTokensOfInvitationsHaveNoForm(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	w := s.organization(t)
+	good := w.openInvitation(w.reachable("client"))
+	answers := map[string]bool{}
+	for _, token := range []string{
+		"x", "0", newID().String(), good[:len(good)-1], good + "0", strings.ToUpper(good), strings.TrimPrefix(good, "hni_"), w.Admin.Token, strings.Repeat("a", 3000), "hni_", "%", "ü", "a b",
+	} {
+		for _, request := range []struct {
+			operationID string
+			ask         ask
+		}{{"getInvitation", inPath("token", token)}, {"acceptInvitation", inPath("token", token).sending(object{"password": clientPassword})}} {
+			problem := s.ask(t, "", request.operationID, request.ask).problem(404, "invitation_invalid")
+			answers[problem.Detail] = true
+			if !strings.HasPrefix(problem.Instance, "/v1/invitations/{token}") {
+				t.Errorf("the instance %s tells the token", problem.Instance)
+			}
+		}
+	}
+	if len(answers) != 1 {
+		t.Errorf("got several answers: %v", answers)
+	}
+	s.ask(t, "", "getInvitation", inPath("token", good)).must(200)
+}

@@ -173,6 +173,16 @@ func bodyByPath(op *operation, described *openapi3.Operation) (*bodyChoice, erro
 	return choice, nil
 }
 
+// hasSecret tells whether there is something in the path that is told to nobody.
+func (o *operation) hasSecret() bool {
+	for _, parameter := range o.path {
+		if parameter.secret {
+			return true
+		}
+	}
+	return false
+}
+
 // bodyRule is what the body of a request has to be; parameter gives what stands in its path.
 func (o *operation) bodyRule(parameter func(name string) string) *rule {
 	if o.bodyOf == nil {

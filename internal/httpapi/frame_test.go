@@ -389,6 +389,7 @@ func TestSecretsOfPathsStandNowhere(t *testing.T) {
 	}
 	for _, got := range []answer{
 		f.send(http.MethodGet, "/v1/invitations/"+canary, "", nil), f.send(http.MethodGet, "/v1/invitations/"+canary+"?x=1", "", nil),
+		f.send(http.MethodGet, "/v1/invitations/"+strings.Replace(canary, "C", "%43", 1), "", nil),
 		f.send(http.MethodPost, "/v1/invitations/"+canary+"/accept", `{"password":"x"}`, nil), f.send(http.MethodPost, "/v1/invitations/"+canary+"/accept", `{`, nil),
 	} {
 		assert.NotContains(t, got.text, canary)

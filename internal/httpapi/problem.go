@@ -147,16 +147,14 @@ func answerProblem(c echo.Context, exchange *exchange, refusal *domain.Error) er
 	return encoder.Encode(problem)
 }
 
-// instanceOf is the path that was asked for, without what is secret in it.
+// instanceOf is the path that was asked for; the path as the contract has it where something in it is secret.
 func instanceOf(c echo.Context, operation *operation) string {
-	path := c.Request().URL.Path
-	if operation == nil {
-		return path
+	if operation == nil || !operation.hasSecret() {
+		return c.Request().URL.Path
 	}
-	for i, name := range c.ParamNames() {
-		if operation.path[name].secret {
-			path = strings.ReplaceAll(path, c.ParamValues()[i], "{"+name+"}")
-		}
+	path := c.Path()
+	for _, name := range c.ParamNames() {
+		path = strings.ReplaceAll(path, ":"+name, "{"+name+"}")
 	}
 	return path
 }
