@@ -74,12 +74,51 @@ type ServerInterface interface {
 	// UpdateCalendarEvent Change a calendar event
 	// (PATCH /v1/calendar-events/{calendar_event_id})
 	UpdateCalendarEvent(ctx echo.Context, calendarEventID CalendarEventID, params UpdateCalendarEventParams) error
+	// GetCamsClient Look into a record of CaMS
+	// (GET /v1/cams-clients/{reference})
+	GetCamsClient(ctx echo.Context, reference CamsReference) error
+	// ListClientMatches Look whether a person is already here
+	// (GET /v1/client-matches)
+	ListClientMatches(ctx echo.Context, params ListClientMatchesParams) error
+	// CreateClient Add a client
+	// (POST /v1/clients)
+	CreateClient(ctx echo.Context, params CreateClientParams) error
+	// GetClient Read a client
+	// (GET /v1/clients/{client_id})
+	GetClient(ctx echo.Context, clientID ClientID) error
+	// UnlinkCams End the link of a client to CaMS
+	// (DELETE /v1/clients/{client_id}/cams-link)
+	UnlinkCams(ctx echo.Context, clientID ClientID, params UnlinkCamsParams) error
+	// LinkCams Link a client to CaMS
+	// (PUT /v1/clients/{client_id}/cams-link)
+	LinkCams(ctx echo.Context, clientID ClientID, params LinkCamsParams) error
+	// SyncCams Bring a client up to date with CaMS now
+	// (POST /v1/clients/{client_id}/cams-sync)
+	SyncCams(ctx echo.Context, clientID ClientID, params SyncCamsParams) error
+	// ResendClientInvite Send a client's invitation again
+	// (POST /v1/clients/{client_id}/resend-invite)
+	ResendClientInvite(ctx echo.Context, clientID InvitedClientID, params ResendClientInviteParams) error
+	// GetClientSection Read a section of a client
+	// (GET /v1/clients/{client_id}/sections/{section})
+	GetClientSection(ctx echo.Context, clientID ClientID, section ClientSectionName) error
+	// UpdateClientSection Change a section of a client
+	// (PATCH /v1/clients/{client_id}/sections/{section})
+	UpdateClientSection(ctx echo.Context, clientID ClientID, section ClientSectionName, params UpdateClientSectionParams) error
+	// GetCommonAssessment Look into a Common Assessment
+	// (GET /v1/common-assessments/{number})
+	GetCommonAssessment(ctx echo.Context, number AssessmentNumber) error
 	// GetIntakeTemplate Read the intake template
 	// (GET /v1/intake-template)
 	GetIntakeTemplate(ctx echo.Context) error
 	// ReplaceIntakeTemplate Replace the intake template
 	// (PUT /v1/intake-template)
 	ReplaceIntakeTemplate(ctx echo.Context, params ReplaceIntakeTemplateParams) error
+	// GetInvitation Open an invitation
+	// (GET /v1/invitations/{token})
+	GetInvitation(ctx echo.Context, token InvitationToken) error
+	// AcceptInvitation Accept an invitation
+	// (POST /v1/invitations/{token}/accept)
+	AcceptInvitation(ctx echo.Context, token InvitationToken) error
 	// ManageAssignments Change who serves the selected people
 	// (POST /v1/manage-assignments)
 	ManageAssignments(ctx echo.Context, params ManageAssignmentsParams) error
@@ -101,6 +140,9 @@ type ServerInterface interface {
 	// GetMe Tell who is asking
 	// (GET /v1/me)
 	GetMe(ctx echo.Context) error
+	// GetMyProfile Read one's own profile
+	// (GET /v1/me/profile)
+	GetMyProfile(ctx echo.Context) error
 	// GetNotificationSettings Read how one is notified
 	// (GET /v1/notification-settings)
 	GetNotificationSettings(ctx echo.Context) error
@@ -128,6 +170,9 @@ type ServerInterface interface {
 	// GetPerson Read a person
 	// (GET /v1/people/{person_id})
 	GetPerson(ctx echo.Context, personID PersonID) error
+	// BecomeClient Turn a referral into a client
+	// (POST /v1/people/{person_id}/become-client)
+	BecomeClient(ctx echo.Context, personID ReferralPersonID, params BecomeClientParams) error
 	// ReassignWork Hand a staff member's work over to others
 	// (POST /v1/reassign-work)
 	ReassignWork(ctx echo.Context, params ReassignWorkParams) error
@@ -169,6 +214,12 @@ type ServerInterface interface {
 	// GetSelection Read a saved selection
 	// (GET /v1/selections/{selection_id})
 	GetSelection(ctx echo.Context, selectionID SelectionID) error
+	// CreateSession Sign in
+	// (POST /v1/sessions)
+	CreateSession(ctx echo.Context) error
+	// DeleteSession Sign out
+	// (DELETE /v1/sessions/current)
+	DeleteSession(ctx echo.Context, params DeleteSessionParams) error
 	// ListStaff List staff
 	// (GET /v1/staff)
 	ListStaff(ctx echo.Context, params ListStaffParams) error
@@ -202,6 +253,9 @@ type ServerInterface interface {
 	// ReactivateStaff Reactivate a staff member
 	// (POST /v1/staff/{staff_id}/reactivate)
 	ReactivateStaff(ctx echo.Context, staffID StaffID, params ReactivateStaffParams) error
+	// ResendStaffInvite Send a staff member's invitation again
+	// (POST /v1/staff/{staff_id}/resend-invite)
+	ResendStaffInvite(ctx echo.Context, staffID StaffID, params ResendStaffInviteParams) error
 	// GetStaffWorkload Count the work of a staff member
 	// (GET /v1/staff/{staff_id}/workload)
 	GetStaffWorkload(ctx echo.Context, staffID StaffID) error
@@ -220,6 +274,9 @@ type ServerInterface interface {
 	// UpdateTask Change a task
 	// (PATCH /v1/tasks/{task_id})
 	UpdateTask(ctx echo.Context, taskID TaskID, params UpdateTaskParams) error
+	// ReceiveCamsWebhook Hear of a change in CaMS
+	// (POST /v1/webhooks/cams)
+	ReceiveCamsWebhook(ctx echo.Context, params ReceiveCamsWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -733,6 +790,320 @@ func (w *ServerInterfaceWrapper) UpdateCalendarEvent(ctx echo.Context) error {
 	return err
 }
 
+// GetCamsClient converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCamsClient(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "reference" -------------
+	var reference CamsReference
+
+	err = runtime.BindStyledParameterWithOptions("simple", "reference", ctx.Param("reference"), &reference, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reference: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCamsClient(ctx, reference)
+	return err
+}
+
+// ListClientMatches converts echo context to params.
+func (w *ServerInterfaceWrapper) ListClientMatches(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListClientMatchesParams
+	// ------------- Required query parameter "last_name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "last_name", ctx.QueryParams(), &params.LastName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter last_name: %s", err))
+	}
+
+	// ------------- Optional query parameter "first_name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "first_name", ctx.QueryParams(), &params.FirstName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter first_name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListClientMatches(ctx, params)
+	return err
+}
+
+// CreateClient converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateClient(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateClientParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateClient(ctx, params)
+	return err
+}
+
+// GetClient converts echo context to params.
+func (w *ServerInterfaceWrapper) GetClient(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetClient(ctx, clientID)
+	return err
+}
+
+// UnlinkCams converts echo context to params.
+func (w *ServerInterfaceWrapper) UnlinkCams(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UnlinkCamsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UnlinkCams(ctx, clientID, params)
+	return err
+}
+
+// LinkCams converts echo context to params.
+func (w *ServerInterfaceWrapper) LinkCams(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LinkCamsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LinkCams(ctx, clientID, params)
+	return err
+}
+
+// SyncCams converts echo context to params.
+func (w *ServerInterfaceWrapper) SyncCams(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SyncCamsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SyncCams(ctx, clientID, params)
+	return err
+}
+
+// ResendClientInvite converts echo context to params.
+func (w *ServerInterfaceWrapper) ResendClientInvite(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID InvitedClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResendClientInviteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResendClientInvite(ctx, clientID, params)
+	return err
+}
+
+// GetClientSection converts echo context to params.
+func (w *ServerInterfaceWrapper) GetClientSection(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// ------------- Path parameter "section" -------------
+	var section ClientSectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "section", ctx.Param("section"), &section, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter section: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetClientSection(ctx, clientID, section)
+	return err
+}
+
+// UpdateClientSection converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateClientSection(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", ctx.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter client_id: %s", err))
+	}
+
+	// ------------- Path parameter "section" -------------
+	var section ClientSectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "section", ctx.Param("section"), &section, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter section: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateClientSectionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateClientSection(ctx, clientID, section, params)
+	return err
+}
+
+// GetCommonAssessment converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCommonAssessment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "number" -------------
+	var number AssessmentNumber
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", ctx.Param("number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter number: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCommonAssessment(ctx, number)
+	return err
+}
+
 // GetIntakeTemplate converts echo context to params.
 func (w *ServerInterfaceWrapper) GetIntakeTemplate(ctx echo.Context) error {
 	var err error
@@ -768,6 +1139,38 @@ func (w *ServerInterfaceWrapper) ReplaceIntakeTemplate(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ReplaceIntakeTemplate(ctx, params)
+	return err
+}
+
+// GetInvitation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetInvitation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "token" -------------
+	var token InvitationToken
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token", ctx.Param("token"), &token, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetInvitation(ctx, token)
+	return err
+}
+
+// AcceptInvitation converts echo context to params.
+func (w *ServerInterfaceWrapper) AcceptInvitation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "token" -------------
+	var token InvitationToken
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token", ctx.Param("token"), &token, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AcceptInvitation(ctx, token)
 	return err
 }
 
@@ -992,6 +1395,15 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMe(ctx)
+	return err
+}
+
+// GetMyProfile converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMyProfile(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMyProfile(ctx)
 	return err
 }
 
@@ -1270,6 +1682,42 @@ func (w *ServerInterfaceWrapper) GetPerson(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetPerson(ctx, personID)
+	return err
+}
+
+// BecomeClient converts echo context to params.
+func (w *ServerInterfaceWrapper) BecomeClient(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personID ReferralPersonID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BecomeClientParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BecomeClient(ctx, personID, params)
 	return err
 }
 
@@ -1712,6 +2160,44 @@ func (w *ServerInterfaceWrapper) GetSelection(ctx echo.Context) error {
 	return err
 }
 
+// CreateSession converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSession(ctx)
+	return err
+}
+
+// DeleteSession converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSession(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSession(ctx, params)
+	return err
+}
+
 // ListStaff converts echo context to params.
 func (w *ServerInterfaceWrapper) ListStaff(ctx echo.Context) error {
 	var err error
@@ -2081,6 +2567,42 @@ func (w *ServerInterfaceWrapper) ReactivateStaff(ctx echo.Context) error {
 	return err
 }
 
+// ResendStaffInvite converts echo context to params.
+func (w *ServerInterfaceWrapper) ResendStaffInvite(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "staff_id" -------------
+	var staffID StaffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "staff_id", ctx.Param("staff_id"), &staffID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter staff_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResendStaffInviteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResendStaffInvite(ctx, staffID, params)
+	return err
+}
+
 // GetStaffWorkload converts echo context to params.
 func (w *ServerInterfaceWrapper) GetStaffWorkload(ctx echo.Context) error {
 	var err error
@@ -2317,6 +2839,65 @@ func (w *ServerInterfaceWrapper) UpdateTask(ctx echo.Context) error {
 	return err
 }
 
+// ReceiveCamsWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReceiveCamsWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveCamsWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "webhook-id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-id")]; found {
+		var WebhookID WebhookID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-id, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-id", valueList[0], &WebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-id: %s", err))
+		}
+
+		params.WebhookID = &WebhookID
+	}
+	// ------------- Optional header parameter "webhook-timestamp" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-timestamp")]; found {
+		var WebhookTimestamp WebhookTimestamp
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-timestamp, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-timestamp", valueList[0], &WebhookTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-timestamp: %s", err))
+		}
+
+		params.WebhookTimestamp = &WebhookTimestamp
+	}
+	// ------------- Optional header parameter "webhook-signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-signature")]; found {
+		var WebhookSignature WebhookSignature
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-signature, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-signature", valueList[0], &WebhookSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-signature: %s", err))
+		}
+
+		params.WebhookSignature = &WebhookSignature
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReceiveCamsWebhook(ctx, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -2382,8 +2963,21 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/calendar-events/:calendar_event_id", wrapper.GetCalendarEvent, options.OperationMiddlewares["getCalendarEvent"]...)
 	router.PATCH(options.BaseURL+"/v1/calendar-events/:calendar_event_id", wrapper.UpdateCalendarEvent, options.OperationMiddlewares["updateCalendarEvent"]...)
 	router.PUT(options.BaseURL+"/v1/calendar-events/by-external-id/:external_id", wrapper.UpsertCalendarEventByExternalID, options.OperationMiddlewares["upsertCalendarEventByExternalId"]...)
+	router.GET(options.BaseURL+"/v1/cams-clients/:reference", wrapper.GetCamsClient, options.OperationMiddlewares["getCamsClient"]...)
+	router.GET(options.BaseURL+"/v1/client-matches", wrapper.ListClientMatches, options.OperationMiddlewares["listClientMatches"]...)
+	router.POST(options.BaseURL+"/v1/clients", wrapper.CreateClient, options.OperationMiddlewares["createClient"]...)
+	router.GET(options.BaseURL+"/v1/clients/:client_id", wrapper.GetClient, options.OperationMiddlewares["getClient"]...)
+	router.DELETE(options.BaseURL+"/v1/clients/:client_id/cams-link", wrapper.UnlinkCams, options.OperationMiddlewares["unlinkCams"]...)
+	router.PUT(options.BaseURL+"/v1/clients/:client_id/cams-link", wrapper.LinkCams, options.OperationMiddlewares["linkCams"]...)
+	router.POST(options.BaseURL+"/v1/clients/:client_id/cams-sync", wrapper.SyncCams, options.OperationMiddlewares["syncCams"]...)
+	router.POST(options.BaseURL+"/v1/clients/:client_id/resend-invite", wrapper.ResendClientInvite, options.OperationMiddlewares["resendClientInvite"]...)
+	router.GET(options.BaseURL+"/v1/clients/:client_id/sections/:section", wrapper.GetClientSection, options.OperationMiddlewares["getClientSection"]...)
+	router.PATCH(options.BaseURL+"/v1/clients/:client_id/sections/:section", wrapper.UpdateClientSection, options.OperationMiddlewares["updateClientSection"]...)
+	router.GET(options.BaseURL+"/v1/common-assessments/:number", wrapper.GetCommonAssessment, options.OperationMiddlewares["getCommonAssessment"]...)
 	router.GET(options.BaseURL+"/v1/intake-template", wrapper.GetIntakeTemplate, options.OperationMiddlewares["getIntakeTemplate"]...)
 	router.PUT(options.BaseURL+"/v1/intake-template", wrapper.ReplaceIntakeTemplate, options.OperationMiddlewares["replaceIntakeTemplate"]...)
+	router.GET(options.BaseURL+"/v1/invitations/:token", wrapper.GetInvitation, options.OperationMiddlewares["getInvitation"]...)
+	router.POST(options.BaseURL+"/v1/invitations/:token/accept", wrapper.AcceptInvitation, options.OperationMiddlewares["acceptInvitation"]...)
 	router.POST(options.BaseURL+"/v1/manage-assignments", wrapper.ManageAssignments, options.OperationMiddlewares["manageAssignments"]...)
 	router.GET(options.BaseURL+"/v1/matters", wrapper.ListMatters, options.OperationMiddlewares["listMatters"]...)
 	router.POST(options.BaseURL+"/v1/matters", wrapper.CreateMatter, options.OperationMiddlewares["createMatter"]...)
@@ -2391,6 +2985,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/matters/:matter_id", wrapper.UpdateMatter, options.OperationMiddlewares["updateMatter"]...)
 	router.PUT(options.BaseURL+"/v1/matters/by-external-id/:external_id", wrapper.UpsertMatterByExternalID, options.OperationMiddlewares["upsertMatterByExternalId"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.GET(options.BaseURL+"/v1/me/profile", wrapper.GetMyProfile, options.OperationMiddlewares["getMyProfile"]...)
 	router.GET(options.BaseURL+"/v1/notification-settings", wrapper.GetNotificationSettings, options.OperationMiddlewares["getNotificationSettings"]...)
 	router.PUT(options.BaseURL+"/v1/notification-settings", wrapper.ReplaceNotificationSettings, options.OperationMiddlewares["replaceNotificationSettings"]...)
 	router.GET(options.BaseURL+"/v1/notifications", wrapper.ListNotifications, options.OperationMiddlewares["listNotifications"]...)
@@ -2399,6 +2994,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/notifications/stream", wrapper.StreamNotifications, options.OperationMiddlewares["streamNotifications"]...)
 	router.GET(options.BaseURL+"/v1/people", wrapper.ListPeople, options.OperationMiddlewares["listPeople"]...)
 	router.GET(options.BaseURL+"/v1/people/:person_id", wrapper.GetPerson, options.OperationMiddlewares["getPerson"]...)
+	router.POST(options.BaseURL+"/v1/people/:person_id/become-client", wrapper.BecomeClient, options.OperationMiddlewares["becomeClient"]...)
 	router.PUT(options.BaseURL+"/v1/people/by-external-id/:external_id", wrapper.UpsertPersonByExternalID, options.OperationMiddlewares["upsertPersonByExternalId"]...)
 	router.POST(options.BaseURL+"/v1/reassign-work", wrapper.ReassignWork, options.OperationMiddlewares["reassignWork"]...)
 	router.POST(options.BaseURL+"/v1/referrals", wrapper.CreateReferral, options.OperationMiddlewares["createReferral"]...)
@@ -2413,6 +3009,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/runs/:run_id/undo", wrapper.UndoRun, options.OperationMiddlewares["undoRun"]...)
 	router.POST(options.BaseURL+"/v1/selections", wrapper.CreateSelection, options.OperationMiddlewares["createSelection"]...)
 	router.GET(options.BaseURL+"/v1/selections/:selection_id", wrapper.GetSelection, options.OperationMiddlewares["getSelection"]...)
+	router.POST(options.BaseURL+"/v1/sessions", wrapper.CreateSession, options.OperationMiddlewares["createSession"]...)
+	router.DELETE(options.BaseURL+"/v1/sessions/current", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
 	router.GET(options.BaseURL+"/v1/staff", wrapper.ListStaff, options.OperationMiddlewares["listStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff", wrapper.CreateStaff, options.OperationMiddlewares["createStaff"]...)
 	router.GET(options.BaseURL+"/v1/staff-groups", wrapper.ListStaffGroups, options.OperationMiddlewares["listStaffGroups"]...)
@@ -2423,6 +3021,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/staff/:staff_id", wrapper.UpdateStaff, options.OperationMiddlewares["updateStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff/:staff_id/deactivate", wrapper.DeactivateStaff, options.OperationMiddlewares["deactivateStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff/:staff_id/reactivate", wrapper.ReactivateStaff, options.OperationMiddlewares["reactivateStaff"]...)
+	router.POST(options.BaseURL+"/v1/staff/:staff_id/resend-invite", wrapper.ResendStaffInvite, options.OperationMiddlewares["resendStaffInvite"]...)
 	router.GET(options.BaseURL+"/v1/staff/:staff_id/workload", wrapper.GetStaffWorkload, options.OperationMiddlewares["getStaffWorkload"]...)
 	router.PUT(options.BaseURL+"/v1/staff/by-external-id/:external_id", wrapper.UpsertStaffByExternalID, options.OperationMiddlewares["upsertStaffByExternalId"]...)
 	router.GET(options.BaseURL+"/v1/tasks", wrapper.ListTasks, options.OperationMiddlewares["listTasks"]...)
@@ -2430,6 +3029,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tasks/:task_id", wrapper.GetTask, options.OperationMiddlewares["getTask"]...)
 	router.PATCH(options.BaseURL+"/v1/tasks/:task_id", wrapper.UpdateTask, options.OperationMiddlewares["updateTask"]...)
 	router.PUT(options.BaseURL+"/v1/tasks/by-external-id/:external_id", wrapper.UpsertTaskByExternalID, options.OperationMiddlewares["upsertTaskByExternalId"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/cams", wrapper.ReceiveCamsWebhook, options.OperationMiddlewares["receiveCamsWebhook"]...)
 
 }
 
@@ -2996,6 +3596,322 @@ func (response UpdateCalendarEvent200JSONResponse) VisitUpdateCalendarEventRespo
 	return err
 }
 
+type GetCamsClientRequestObject struct {
+	Reference CamsReference `json:"reference"`
+}
+
+type GetCamsClientResponseObject interface {
+	VisitGetCamsClientResponse(w http.ResponseWriter) error
+}
+
+type GetCamsClient200JSONResponse CamsClient
+
+func (response GetCamsClient200JSONResponse) VisitGetCamsClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClientMatchesRequestObject struct {
+	Params ListClientMatchesParams
+}
+
+type ListClientMatchesResponseObject interface {
+	VisitListClientMatchesResponse(w http.ResponseWriter) error
+}
+
+type ListClientMatches200JSONResponse ClientMatches
+
+func (response ListClientMatches200JSONResponse) VisitListClientMatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClientRequestObject struct {
+	Params CreateClientParams
+	Body   *CreateClientJSONRequestBody
+}
+
+type CreateClientResponseObject interface {
+	VisitCreateClientResponse(w http.ResponseWriter) error
+}
+
+type CreateClient201ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateClient201JSONResponse struct {
+	Body    Client
+	Headers CreateClient201ResponseHeaders
+}
+
+func (response CreateClient201JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+}
+
+type GetClientResponseObject interface {
+	VisitGetClientResponse(w http.ResponseWriter) error
+}
+
+type GetClient200ResponseHeaders struct {
+	ETag string
+}
+
+type GetClient200JSONResponse struct {
+	Body    Client
+	Headers GetClient200ResponseHeaders
+}
+
+func (response GetClient200JSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnlinkCamsRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   UnlinkCamsParams
+}
+
+type UnlinkCamsResponseObject interface {
+	VisitUnlinkCamsResponse(w http.ResponseWriter) error
+}
+
+type UnlinkCams204Response struct {
+}
+
+func (response UnlinkCams204Response) VisitUnlinkCamsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type LinkCamsRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   LinkCamsParams
+	Body     *LinkCamsJSONRequestBody
+}
+
+type LinkCamsResponseObject interface {
+	VisitLinkCamsResponse(w http.ResponseWriter) error
+}
+
+type LinkCams200ResponseHeaders struct {
+	ETag string
+}
+
+type LinkCams200JSONResponse struct {
+	Body    Client
+	Headers LinkCams200ResponseHeaders
+}
+
+func (response LinkCams200JSONResponse) VisitLinkCamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SyncCamsRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   SyncCamsParams
+}
+
+type SyncCamsResponseObject interface {
+	VisitSyncCamsResponse(w http.ResponseWriter) error
+}
+
+type SyncCams200ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type SyncCams200JSONResponse struct {
+	Body    Client
+	Headers SyncCams200ResponseHeaders
+}
+
+func (response SyncCams200JSONResponse) VisitSyncCamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendClientInviteRequestObject struct {
+	ClientID InvitedClientID `json:"client_id"`
+	Params   ResendClientInviteParams
+}
+
+type ResendClientInviteResponseObject interface {
+	VisitResendClientInviteResponse(w http.ResponseWriter) error
+}
+
+type ResendClientInvite200ResponseHeaders struct {
+	CacheControl        string
+	IdempotencyReplayed *string
+}
+
+type ResendClientInvite200JSONResponse struct {
+	Body    SentInvitation
+	Headers ResendClientInvite200ResponseHeaders
+}
+
+func (response ResendClientInvite200JSONResponse) VisitResendClientInviteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientSectionRequestObject struct {
+	ClientID ClientID          `json:"client_id"`
+	Section  ClientSectionName `json:"section"`
+}
+
+type GetClientSectionResponseObject interface {
+	VisitGetClientSectionResponse(w http.ResponseWriter) error
+}
+
+type GetClientSection200ResponseHeaders struct {
+	ETag string
+}
+
+type GetClientSection200JSONResponse struct {
+	Body    ClientSection
+	Headers GetClientSection200ResponseHeaders
+}
+
+func (response GetClientSection200JSONResponse) VisitGetClientSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateClientSectionRequestObject struct {
+	ClientID ClientID          `json:"client_id"`
+	Section  ClientSectionName `json:"section"`
+	Params   UpdateClientSectionParams
+	Body     *UpdateClientSectionJSONRequestBody
+}
+
+type UpdateClientSectionResponseObject interface {
+	VisitUpdateClientSectionResponse(w http.ResponseWriter) error
+}
+
+type UpdateClientSection200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateClientSection200JSONResponse struct {
+	Body    Client
+	Headers UpdateClientSection200ResponseHeaders
+}
+
+func (response UpdateClientSection200JSONResponse) VisitUpdateClientSectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommonAssessmentRequestObject struct {
+	Number AssessmentNumber `json:"number"`
+}
+
+type GetCommonAssessmentResponseObject interface {
+	VisitGetCommonAssessmentResponse(w http.ResponseWriter) error
+}
+
+type GetCommonAssessment200JSONResponse CommonAssessment
+
+func (response GetCommonAssessment200JSONResponse) VisitGetCommonAssessmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetIntakeTemplateRequestObject struct {
 }
 
@@ -3051,6 +3967,51 @@ func (response ReplaceIntakeTemplate200JSONResponse) VisitReplaceIntakeTemplateR
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInvitationRequestObject struct {
+	Token InvitationToken `json:"token"`
+}
+
+type GetInvitationResponseObject interface {
+	VisitGetInvitationResponse(w http.ResponseWriter) error
+}
+
+type GetInvitation200JSONResponse OpenInvitation
+
+func (response GetInvitation200JSONResponse) VisitGetInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitationRequestObject struct {
+	Token InvitationToken `json:"token"`
+	Body  *AcceptInvitationJSONRequestBody
+}
+
+type AcceptInvitationResponseObject interface {
+	VisitAcceptInvitationResponse(w http.ResponseWriter) error
+}
+
+type AcceptInvitation200JSONResponse AcceptedInvitation
+
+func (response AcceptInvitation200JSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3313,6 +4274,35 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMyProfileRequestObject struct {
+}
+
+type GetMyProfileResponseObject interface {
+	VisitGetMyProfileResponse(w http.ResponseWriter) error
+}
+
+type GetMyProfile200ResponseHeaders struct {
+	ETag string
+}
+
+type GetMyProfile200JSONResponse struct {
+	Body    ClientProfile
+	Headers GetMyProfile200ResponseHeaders
+}
+
+func (response GetMyProfile200JSONResponse) VisitGetMyProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3616,6 +4606,42 @@ func (response GetPerson200JSONResponse) VisitGetPersonResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BecomeClientRequestObject struct {
+	PersonID ReferralPersonID `json:"person_id"`
+	Params   BecomeClientParams
+	Body     *BecomeClientJSONRequestBody
+}
+
+type BecomeClientResponseObject interface {
+	VisitBecomeClientResponse(w http.ResponseWriter) error
+}
+
+type BecomeClient200ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type BecomeClient200JSONResponse struct {
+	Body    Client
+	Headers BecomeClient200ResponseHeaders
+}
+
+func (response BecomeClient200JSONResponse) VisitBecomeClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4159,6 +5185,56 @@ func (response GetSelection200JSONResponse) VisitGetSelectionResponse(w http.Res
 	return err
 }
 
+type CreateSessionRequestObject struct {
+	Body *CreateSessionJSONRequestBody
+}
+
+type CreateSessionResponseObject interface {
+	VisitCreateSessionResponse(w http.ResponseWriter) error
+}
+
+type CreateSession201ResponseHeaders struct {
+	CacheControl string
+	ETag         string
+	Location     string
+}
+
+type CreateSession201JSONResponse struct {
+	Body    Session
+	Headers CreateSession201ResponseHeaders
+}
+
+func (response CreateSession201JSONResponse) VisitCreateSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSessionRequestObject struct {
+	Params DeleteSessionParams
+}
+
+type DeleteSessionResponseObject interface {
+	VisitDeleteSessionResponse(w http.ResponseWriter) error
+}
+
+type DeleteSession204Response struct {
+}
+
+func (response DeleteSession204Response) VisitDeleteSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ListStaffRequestObject struct {
 	Params ListStaffParams
 }
@@ -4526,6 +5602,41 @@ func (response ReactivateStaff200JSONResponse) VisitReactivateStaffResponse(w ht
 	return err
 }
 
+type ResendStaffInviteRequestObject struct {
+	StaffID StaffID `json:"staff_id"`
+	Params  ResendStaffInviteParams
+}
+
+type ResendStaffInviteResponseObject interface {
+	VisitResendStaffInviteResponse(w http.ResponseWriter) error
+}
+
+type ResendStaffInvite200ResponseHeaders struct {
+	CacheControl        string
+	IdempotencyReplayed *string
+}
+
+type ResendStaffInvite200JSONResponse struct {
+	Body    SentInvitation
+	Headers ResendStaffInvite200ResponseHeaders
+}
+
+func (response ResendStaffInvite200JSONResponse) VisitResendStaffInviteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetStaffWorkloadRequestObject struct {
 	StaffID StaffID `json:"staff_id"`
 }
@@ -4724,6 +5835,23 @@ func (response UpdateTask200JSONResponse) VisitUpdateTaskResponse(w http.Respons
 	return err
 }
 
+type ReceiveCamsWebhookRequestObject struct {
+	Params ReceiveCamsWebhookParams
+	Body   *ReceiveCamsWebhookJSONRequestBody
+}
+
+type ReceiveCamsWebhookResponseObject interface {
+	VisitReceiveCamsWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReceiveCamsWebhook202Response struct {
+}
+
+func (response ReceiveCamsWebhook202Response) VisitReceiveCamsWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetDocs Read the documentation
@@ -4782,12 +5910,51 @@ type StrictServerInterface interface {
 	// UpdateCalendarEvent Change a calendar event
 	// (PATCH /v1/calendar-events/{calendar_event_id})
 	UpdateCalendarEvent(ctx context.Context, request UpdateCalendarEventRequestObject) (UpdateCalendarEventResponseObject, error)
+	// GetCamsClient Look into a record of CaMS
+	// (GET /v1/cams-clients/{reference})
+	GetCamsClient(ctx context.Context, request GetCamsClientRequestObject) (GetCamsClientResponseObject, error)
+	// ListClientMatches Look whether a person is already here
+	// (GET /v1/client-matches)
+	ListClientMatches(ctx context.Context, request ListClientMatchesRequestObject) (ListClientMatchesResponseObject, error)
+	// CreateClient Add a client
+	// (POST /v1/clients)
+	CreateClient(ctx context.Context, request CreateClientRequestObject) (CreateClientResponseObject, error)
+	// GetClient Read a client
+	// (GET /v1/clients/{client_id})
+	GetClient(ctx context.Context, request GetClientRequestObject) (GetClientResponseObject, error)
+	// UnlinkCams End the link of a client to CaMS
+	// (DELETE /v1/clients/{client_id}/cams-link)
+	UnlinkCams(ctx context.Context, request UnlinkCamsRequestObject) (UnlinkCamsResponseObject, error)
+	// LinkCams Link a client to CaMS
+	// (PUT /v1/clients/{client_id}/cams-link)
+	LinkCams(ctx context.Context, request LinkCamsRequestObject) (LinkCamsResponseObject, error)
+	// SyncCams Bring a client up to date with CaMS now
+	// (POST /v1/clients/{client_id}/cams-sync)
+	SyncCams(ctx context.Context, request SyncCamsRequestObject) (SyncCamsResponseObject, error)
+	// ResendClientInvite Send a client's invitation again
+	// (POST /v1/clients/{client_id}/resend-invite)
+	ResendClientInvite(ctx context.Context, request ResendClientInviteRequestObject) (ResendClientInviteResponseObject, error)
+	// GetClientSection Read a section of a client
+	// (GET /v1/clients/{client_id}/sections/{section})
+	GetClientSection(ctx context.Context, request GetClientSectionRequestObject) (GetClientSectionResponseObject, error)
+	// UpdateClientSection Change a section of a client
+	// (PATCH /v1/clients/{client_id}/sections/{section})
+	UpdateClientSection(ctx context.Context, request UpdateClientSectionRequestObject) (UpdateClientSectionResponseObject, error)
+	// GetCommonAssessment Look into a Common Assessment
+	// (GET /v1/common-assessments/{number})
+	GetCommonAssessment(ctx context.Context, request GetCommonAssessmentRequestObject) (GetCommonAssessmentResponseObject, error)
 	// GetIntakeTemplate Read the intake template
 	// (GET /v1/intake-template)
 	GetIntakeTemplate(ctx context.Context, request GetIntakeTemplateRequestObject) (GetIntakeTemplateResponseObject, error)
 	// ReplaceIntakeTemplate Replace the intake template
 	// (PUT /v1/intake-template)
 	ReplaceIntakeTemplate(ctx context.Context, request ReplaceIntakeTemplateRequestObject) (ReplaceIntakeTemplateResponseObject, error)
+	// GetInvitation Open an invitation
+	// (GET /v1/invitations/{token})
+	GetInvitation(ctx context.Context, request GetInvitationRequestObject) (GetInvitationResponseObject, error)
+	// AcceptInvitation Accept an invitation
+	// (POST /v1/invitations/{token}/accept)
+	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
 	// ManageAssignments Change who serves the selected people
 	// (POST /v1/manage-assignments)
 	ManageAssignments(ctx context.Context, request ManageAssignmentsRequestObject) (ManageAssignmentsResponseObject, error)
@@ -4809,6 +5976,9 @@ type StrictServerInterface interface {
 	// GetMe Tell who is asking
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// GetMyProfile Read one's own profile
+	// (GET /v1/me/profile)
+	GetMyProfile(ctx context.Context, request GetMyProfileRequestObject) (GetMyProfileResponseObject, error)
 	// GetNotificationSettings Read how one is notified
 	// (GET /v1/notification-settings)
 	GetNotificationSettings(ctx context.Context, request GetNotificationSettingsRequestObject) (GetNotificationSettingsResponseObject, error)
@@ -4836,6 +6006,9 @@ type StrictServerInterface interface {
 	// GetPerson Read a person
 	// (GET /v1/people/{person_id})
 	GetPerson(ctx context.Context, request GetPersonRequestObject) (GetPersonResponseObject, error)
+	// BecomeClient Turn a referral into a client
+	// (POST /v1/people/{person_id}/become-client)
+	BecomeClient(ctx context.Context, request BecomeClientRequestObject) (BecomeClientResponseObject, error)
 	// ReassignWork Hand a staff member's work over to others
 	// (POST /v1/reassign-work)
 	ReassignWork(ctx context.Context, request ReassignWorkRequestObject) (ReassignWorkResponseObject, error)
@@ -4877,6 +6050,12 @@ type StrictServerInterface interface {
 	// GetSelection Read a saved selection
 	// (GET /v1/selections/{selection_id})
 	GetSelection(ctx context.Context, request GetSelectionRequestObject) (GetSelectionResponseObject, error)
+	// CreateSession Sign in
+	// (POST /v1/sessions)
+	CreateSession(ctx context.Context, request CreateSessionRequestObject) (CreateSessionResponseObject, error)
+	// DeleteSession Sign out
+	// (DELETE /v1/sessions/current)
+	DeleteSession(ctx context.Context, request DeleteSessionRequestObject) (DeleteSessionResponseObject, error)
 	// ListStaff List staff
 	// (GET /v1/staff)
 	ListStaff(ctx context.Context, request ListStaffRequestObject) (ListStaffResponseObject, error)
@@ -4910,6 +6089,9 @@ type StrictServerInterface interface {
 	// ReactivateStaff Reactivate a staff member
 	// (POST /v1/staff/{staff_id}/reactivate)
 	ReactivateStaff(ctx context.Context, request ReactivateStaffRequestObject) (ReactivateStaffResponseObject, error)
+	// ResendStaffInvite Send a staff member's invitation again
+	// (POST /v1/staff/{staff_id}/resend-invite)
+	ResendStaffInvite(ctx context.Context, request ResendStaffInviteRequestObject) (ResendStaffInviteResponseObject, error)
 	// GetStaffWorkload Count the work of a staff member
 	// (GET /v1/staff/{staff_id}/workload)
 	GetStaffWorkload(ctx context.Context, request GetStaffWorkloadRequestObject) (GetStaffWorkloadResponseObject, error)
@@ -4928,6 +6110,9 @@ type StrictServerInterface interface {
 	// UpdateTask Change a task
 	// (PATCH /v1/tasks/{task_id})
 	UpdateTask(ctx context.Context, request UpdateTaskRequestObject) (UpdateTaskResponseObject, error)
+	// ReceiveCamsWebhook Hear of a change in CaMS
+	// (POST /v1/webhooks/cams)
+	ReceiveCamsWebhook(ctx context.Context, request ReceiveCamsWebhookRequestObject) (ReceiveCamsWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -5520,6 +6705,357 @@ func (sh *strictHandler) UpdateCalendarEvent(ctx echo.Context, calendarEventID C
 	return nil
 }
 
+// GetCamsClient operation middleware
+func (sh *strictHandler) GetCamsClient(ctx echo.Context, reference CamsReference) error {
+	var request GetCamsClientRequestObject
+
+	request.Reference = reference
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCamsClient(ctx.Request().Context(), request.(GetCamsClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCamsClient")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCamsClientResponseObject); ok {
+		return validResponse.VisitGetCamsClientResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListClientMatches operation middleware
+func (sh *strictHandler) ListClientMatches(ctx echo.Context, params ListClientMatchesParams) error {
+	var request ListClientMatchesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClientMatches(ctx.Request().Context(), request.(ListClientMatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClientMatches")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListClientMatchesResponseObject); ok {
+		return validResponse.VisitListClientMatchesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateClient operation middleware
+func (sh *strictHandler) CreateClient(ctx echo.Context, params CreateClientParams) error {
+	var request CreateClientRequestObject
+
+	request.Params = params
+
+	var body CreateClientJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateClient(ctx.Request().Context(), request.(CreateClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateClient")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateClientResponseObject); ok {
+		return validResponse.VisitCreateClientResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetClient operation middleware
+func (sh *strictHandler) GetClient(ctx echo.Context, clientID ClientID) error {
+	var request GetClientRequestObject
+
+	request.ClientID = clientID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClient(ctx.Request().Context(), request.(GetClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClient")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetClientResponseObject); ok {
+		return validResponse.VisitGetClientResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnlinkCams operation middleware
+func (sh *strictHandler) UnlinkCams(ctx echo.Context, clientID ClientID, params UnlinkCamsParams) error {
+	var request UnlinkCamsRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlinkCams(ctx.Request().Context(), request.(UnlinkCamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlinkCams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnlinkCamsResponseObject); ok {
+		return validResponse.VisitUnlinkCamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LinkCams operation middleware
+func (sh *strictHandler) LinkCams(ctx echo.Context, clientID ClientID, params LinkCamsParams) error {
+	var request LinkCamsRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	var body LinkCamsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LinkCams(ctx.Request().Context(), request.(LinkCamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LinkCams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LinkCamsResponseObject); ok {
+		return validResponse.VisitLinkCamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SyncCams operation middleware
+func (sh *strictHandler) SyncCams(ctx echo.Context, clientID ClientID, params SyncCamsParams) error {
+	var request SyncCamsRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SyncCams(ctx.Request().Context(), request.(SyncCamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SyncCams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SyncCamsResponseObject); ok {
+		return validResponse.VisitSyncCamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendClientInvite operation middleware
+func (sh *strictHandler) ResendClientInvite(ctx echo.Context, clientID InvitedClientID, params ResendClientInviteParams) error {
+	var request ResendClientInviteRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendClientInvite(ctx.Request().Context(), request.(ResendClientInviteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendClientInvite")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendClientInviteResponseObject); ok {
+		return validResponse.VisitResendClientInviteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetClientSection operation middleware
+func (sh *strictHandler) GetClientSection(ctx echo.Context, clientID ClientID, section ClientSectionName) error {
+	var request GetClientSectionRequestObject
+
+	request.ClientID = clientID
+	request.Section = section
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClientSection(ctx.Request().Context(), request.(GetClientSectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClientSection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetClientSectionResponseObject); ok {
+		return validResponse.VisitGetClientSectionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateClientSection operation middleware
+func (sh *strictHandler) UpdateClientSection(ctx echo.Context, clientID ClientID, section ClientSectionName, params UpdateClientSectionParams) error {
+	var request UpdateClientSectionRequestObject
+
+	request.ClientID = clientID
+	request.Section = section
+	request.Params = params
+
+	var body UpdateClientSectionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateClientSection(ctx.Request().Context(), request.(UpdateClientSectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateClientSection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateClientSectionResponseObject); ok {
+		return validResponse.VisitUpdateClientSectionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCommonAssessment operation middleware
+func (sh *strictHandler) GetCommonAssessment(ctx echo.Context, number AssessmentNumber) error {
+	var request GetCommonAssessmentRequestObject
+
+	request.Number = number
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCommonAssessment(ctx.Request().Context(), request.(GetCommonAssessmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCommonAssessment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCommonAssessmentResponseObject); ok {
+		return validResponse.VisitGetCommonAssessmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetIntakeTemplate operation middleware
 func (sh *strictHandler) GetIntakeTemplate(ctx echo.Context) error {
 	var request GetIntakeTemplateRequestObject
@@ -5585,6 +7121,79 @@ func (sh *strictHandler) ReplaceIntakeTemplate(ctx echo.Context, params ReplaceI
 		return err
 	} else if validResponse, ok := response.(ReplaceIntakeTemplateResponseObject); ok {
 		return validResponse.VisitReplaceIntakeTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetInvitation operation middleware
+func (sh *strictHandler) GetInvitation(ctx echo.Context, token InvitationToken) error {
+	var request GetInvitationRequestObject
+
+	request.Token = token
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetInvitation(ctx.Request().Context(), request.(GetInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetInvitationResponseObject); ok {
+		return validResponse.VisitGetInvitationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptInvitation operation middleware
+func (sh *strictHandler) AcceptInvitation(ctx echo.Context, token InvitationToken) error {
+	var request AcceptInvitationRequestObject
+
+	request.Token = token
+
+	var body AcceptInvitationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptInvitation(ctx.Request().Context(), request.(AcceptInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptInvitationResponseObject); ok {
+		return validResponse.VisitAcceptInvitationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5851,6 +7460,29 @@ func (sh *strictHandler) GetMe(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMyProfile operation middleware
+func (sh *strictHandler) GetMyProfile(ctx echo.Context) error {
+	var request GetMyProfileRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMyProfile(ctx.Request().Context(), request.(GetMyProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMyProfile")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMyProfileResponseObject); ok {
+		return validResponse.VisitGetMyProfileResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6143,6 +7775,55 @@ func (sh *strictHandler) GetPerson(ctx echo.Context, personID PersonID) error {
 		return err
 	} else if validResponse, ok := response.(GetPersonResponseObject); ok {
 		return validResponse.VisitGetPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BecomeClient operation middleware
+func (sh *strictHandler) BecomeClient(ctx echo.Context, personID ReferralPersonID, params BecomeClientParams) error {
+	var request BecomeClientRequestObject
+
+	request.PersonID = personID
+	request.Params = params
+
+	var body BecomeClientJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BecomeClient(ctx.Request().Context(), request.(BecomeClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BecomeClient")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BecomeClientResponseObject); ok {
+		return validResponse.VisitBecomeClientResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6622,6 +8303,77 @@ func (sh *strictHandler) GetSelection(ctx echo.Context, selectionID SelectionID)
 	return nil
 }
 
+// CreateSession operation middleware
+func (sh *strictHandler) CreateSession(ctx echo.Context) error {
+	var request CreateSessionRequestObject
+
+	var body CreateSessionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSession(ctx.Request().Context(), request.(CreateSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSessionResponseObject); ok {
+		return validResponse.VisitCreateSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteSession operation middleware
+func (sh *strictHandler) DeleteSession(ctx echo.Context, params DeleteSessionParams) error {
+	var request DeleteSessionRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSession(ctx.Request().Context(), request.(DeleteSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteSessionResponseObject); ok {
+		return validResponse.VisitDeleteSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListStaff operation middleware
 func (sh *strictHandler) ListStaff(ctx echo.Context, params ListStaffParams) error {
 	var request ListStaffRequestObject
@@ -7016,6 +8768,32 @@ func (sh *strictHandler) ReactivateStaff(ctx echo.Context, staffID StaffID, para
 	return nil
 }
 
+// ResendStaffInvite operation middleware
+func (sh *strictHandler) ResendStaffInvite(ctx echo.Context, staffID StaffID, params ResendStaffInviteParams) error {
+	var request ResendStaffInviteRequestObject
+
+	request.StaffID = staffID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendStaffInvite(ctx.Request().Context(), request.(ResendStaffInviteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendStaffInvite")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendStaffInviteResponseObject); ok {
+		return validResponse.VisitResendStaffInviteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetStaffWorkload operation middleware
 func (sh *strictHandler) GetStaffWorkload(ctx echo.Context, staffID StaffID) error {
 	var request GetStaffWorkloadRequestObject
@@ -7230,6 +9008,54 @@ func (sh *strictHandler) UpdateTask(ctx echo.Context, taskID TaskID, params Upda
 		return err
 	} else if validResponse, ok := response.(UpdateTaskResponseObject); ok {
 		return validResponse.VisitUpdateTaskResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReceiveCamsWebhook operation middleware
+func (sh *strictHandler) ReceiveCamsWebhook(ctx echo.Context, params ReceiveCamsWebhookParams) error {
+	var request ReceiveCamsWebhookRequestObject
+
+	request.Params = params
+
+	var body ReceiveCamsWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReceiveCamsWebhook(ctx.Request().Context(), request.(ReceiveCamsWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReceiveCamsWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReceiveCamsWebhookResponseObject); ok {
+		return validResponse.VisitReceiveCamsWebhookResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

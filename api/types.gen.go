@@ -55,6 +55,21 @@ func (e APITokenScope) Valid() bool {
 	}
 }
 
+// Defines values for AssessmentClientSource.
+const (
+	AssessmentClientSourceCommonAssessment AssessmentClientSource = "common_assessment"
+)
+
+// Valid indicates whether the value is a known member of the AssessmentClientSource enum.
+func (e AssessmentClientSource) Valid() bool {
+	switch e {
+	case AssessmentClientSourceCommonAssessment:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AssignChangeType.
 const (
 	AssignChangeTypeAssign AssignChangeType = "assign"
@@ -64,6 +79,87 @@ const (
 func (e AssignChangeType) Valid() bool {
 	switch e {
 	case AssignChangeTypeAssign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CamsClientSource.
+const (
+	CamsClientSourceCams CamsClientSource = "cams"
+)
+
+// Valid indicates whether the value is a known member of the CamsClientSource enum.
+func (e CamsClientSource) Valid() bool {
+	switch e {
+	case CamsClientSourceCams:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClientSectionName.
+const (
+	ClientSectionNameAddress       ClientSectionName = "address"
+	ClientSectionNameCommunication ClientSectionName = "communication"
+	ClientSectionNameContact       ClientSectionName = "contact"
+	ClientSectionNameEmployment    ClientSectionName = "employment"
+	ClientSectionNameIdentity      ClientSectionName = "identity"
+	ClientSectionNameNotes         ClientSectionName = "notes"
+	ClientSectionNameReferral      ClientSectionName = "referral"
+)
+
+// Valid indicates whether the value is a known member of the ClientSectionName enum.
+func (e ClientSectionName) Valid() bool {
+	switch e {
+	case ClientSectionNameAddress:
+		return true
+	case ClientSectionNameCommunication:
+		return true
+	case ClientSectionNameContact:
+		return true
+	case ClientSectionNameEmployment:
+		return true
+	case ClientSectionNameIdentity:
+		return true
+	case ClientSectionNameNotes:
+		return true
+	case ClientSectionNameReferral:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmploymentStatus.
+const (
+	EmploymentStatusEmployed     EmploymentStatus = "employed"
+	EmploymentStatusLessThanNil  EmploymentStatus = "<nil>"
+	EmploymentStatusOther        EmploymentStatus = "other"
+	EmploymentStatusRetired      EmploymentStatus = "retired"
+	EmploymentStatusSelfEmployed EmploymentStatus = "self_employed"
+	EmploymentStatusStudent      EmploymentStatus = "student"
+	EmploymentStatusUnemployed   EmploymentStatus = "unemployed"
+)
+
+// Valid indicates whether the value is a known member of the EmploymentStatus enum.
+func (e EmploymentStatus) Valid() bool {
+	switch e {
+	case EmploymentStatusEmployed:
+		return true
+	case EmploymentStatusLessThanNil:
+		return true
+	case EmploymentStatusOther:
+		return true
+	case EmploymentStatusRetired:
+		return true
+	case EmploymentStatusSelfEmployed:
+		return true
+	case EmploymentStatusStudent:
+		return true
+	case EmploymentStatusUnemployed:
 		return true
 	default:
 		return false
@@ -97,6 +193,60 @@ func (e HandoverTaskPolicy) Valid() bool {
 	case HandoverTaskPolicyKeep:
 		return true
 	case HandoverTaskPolicyReassign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HighestEducation.
+const (
+	HighestEducationBachelor    HighestEducation = "bachelor"
+	HighestEducationCollege     HighestEducation = "college"
+	HighestEducationDoctorate   HighestEducation = "doctorate"
+	HighestEducationLessThanNil HighestEducation = "<nil>"
+	HighestEducationMaster      HighestEducation = "master"
+	HighestEducationNone        HighestEducation = "none"
+	HighestEducationOther       HighestEducation = "other"
+	HighestEducationSecondary   HighestEducation = "secondary"
+	HighestEducationTrade       HighestEducation = "trade"
+)
+
+// Valid indicates whether the value is a known member of the HighestEducation enum.
+func (e HighestEducation) Valid() bool {
+	switch e {
+	case HighestEducationBachelor:
+		return true
+	case HighestEducationCollege:
+		return true
+	case HighestEducationDoctorate:
+		return true
+	case HighestEducationLessThanNil:
+		return true
+	case HighestEducationMaster:
+		return true
+	case HighestEducationNone:
+		return true
+	case HighestEducationOther:
+		return true
+	case HighestEducationSecondary:
+		return true
+	case HighestEducationTrade:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ManualClientSource.
+const (
+	ManualClientSourceManual ManualClientSource = "manual"
+)
+
+// Valid indicates whether the value is a known member of the ManualClientSource enum.
+func (e ManualClientSource) Valid() bool {
+	switch e {
+	case ManualClientSourceManual:
 		return true
 	default:
 		return false
@@ -253,6 +403,33 @@ func (e PersonStatus) Valid() bool {
 	case PersonStatusActive:
 		return true
 	case PersonStatusInactive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferredChannel.
+const (
+	PreferredChannelEmail       PreferredChannel = "email"
+	PreferredChannelLessThanNil PreferredChannel = "<nil>"
+	PreferredChannelMail        PreferredChannel = "mail"
+	PreferredChannelPhone       PreferredChannel = "phone"
+	PreferredChannelText        PreferredChannel = "text"
+)
+
+// Valid indicates whether the value is a known member of the PreferredChannel enum.
+func (e PreferredChannel) Valid() bool {
+	switch e {
+	case PreferredChannelEmail:
+		return true
+	case PreferredChannelLessThanNil:
+		return true
+	case PreferredChannelMail:
+		return true
+	case PreferredChannelPhone:
+		return true
+	case PreferredChannelText:
 		return true
 	default:
 		return false
@@ -568,6 +745,31 @@ func (e WorkDistribution) Valid() bool {
 	}
 }
 
+// AcceptedInvitation What accepting came to.
+type AcceptedInvitation struct {
+	// Account Somebody who can sign in with email and password.
+	Account Account `json:"account"`
+}
+
+// Account Somebody who can sign in with email and password.
+type Account struct {
+	Email string `json:"email"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `staff` or `client`.
+	Kind string `json:"kind"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Organization The tenant. Nothing is visible or reachable across organizations.
+	Organization Organization `json:"organization"`
+}
+
 // Actor A staff member, in short, who did something.
 type Actor struct {
 	// ID A UUID. Those that the service gives are of version 7.
@@ -660,6 +862,27 @@ type APITokenPage struct {
 
 // APITokenScope A part of what a staff member can do.
 type APITokenScope string
+
+// AssessmentClientCreate A client with what a submitted Common Assessment holds.
+type AssessmentClientCreate struct {
+	// AssessmentNumber What something is called in a case system. Letter case makes no difference.
+	//
+	// Example: CL-000001
+	AssessmentNumber CaseSystemKey `json:"assessment_number"`
+
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
+	// Email For an assessment without one.
+	Email *Email `json:"email,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation        `json:"send_invitation,omitempty"`
+	Source         AssessmentClientSource `json:"source"`
+}
+
+// AssessmentClientSource defines model for AssessmentClientSource.
+type AssessmentClientSource string
 
 // AssignChange Assign staff to people who have none. If anybody has, the change is refused with `existing_assignments`.
 type AssignChange struct {
@@ -764,7 +987,7 @@ type AuditEvent struct {
 	// RunID Null when it was not part of a run.
 	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
 
-	// Staff Who did it. Null for the command line.
+	// Staff Who did it. Null for the command line, and for what CaMS changed.
 	Staff nullable.Nullable[Actor] `json:"staff"`
 
 	// SubjectID A UUID. Those that the service gives are of version 7.
@@ -789,6 +1012,15 @@ type AuditEventPage struct {
 
 // AuditState The fields of the thing that the change touched.
 type AuditState map[string]interface{}
+
+// BecomeClientRequest defines model for BecomeClientRequest.
+type BecomeClientRequest struct {
+	// Email For a referral without one; it takes the place of one that is there.
+	Email *Email `json:"email,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation `json:"send_invitation,omitempty"`
+}
 
 // CalendarEvent An event on the calendar of one staff member, its owner.
 type CalendarEvent struct {
@@ -911,10 +1143,467 @@ type CalendarEventUpsert struct {
 	Title EventTitle `json:"title"`
 }
 
+// CamsClient A client's record in CaMS.
+type CamsClient struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// DateOfBirth Null when it is not known.
+	DateOfBirth nullable.Nullable[openapi_types.Date] `json:"date_of_birth"`
+
+	// Email Null when it is not known.
+	Email     nullable.Nullable[string] `json:"email"`
+	FirstName string                    `json:"first_name"`
+	LastName  string                    `json:"last_name"`
+
+	// Phone Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// Reference The client reference number.
+	Reference string `json:"reference"`
+}
+
+// CamsClientCreate A client who is linked to CaMS.
+type CamsClientCreate struct {
+	// CamsReference What something is called in a case system. Letter case makes no difference.
+	//
+	// Example: CL-000001
+	CamsReference CaseSystemKey `json:"cams_reference"`
+
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
+	// Email For a record without one.
+	Email *Email `json:"email,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation  `json:"send_invitation,omitempty"`
+	Source         CamsClientSource `json:"source"`
+}
+
+// CamsClientSource defines model for CamsClientSource.
+type CamsClientSource string
+
+// CamsLink The link of a client to CaMS, and how current it is.
+type CamsLink struct {
+	// LagSeconds How long ago that was. Null when they never were.
+	LagSeconds nullable.Nullable[int] `json:"lag_seconds"`
+
+	// LastError Why it failed, as a code, `case_system_unavailable`, `cams_client_not_found` or `invalid_value` (the record does not fit). Null when it has not failed since it succeeded.
+	LastError nullable.Nullable[string] `json:"last_error"`
+
+	// LastErrorAt When it failed last, if it has not succeeded since. Null otherwise.
+	LastErrorAt nullable.Nullable[time.Time] `json:"last_error_at"`
+
+	// LastSuccessAt When the client was known to be as CaMS has them. Null when they never were.
+	LastSuccessAt nullable.Nullable[time.Time] `json:"last_success_at"`
+	LinkedAt      time.Time                    `json:"linked_at"`
+
+	// Reference The client reference number.
+	Reference string `json:"reference"`
+}
+
+// CamsLinkReplace defines model for CamsLinkReplace.
+type CamsLinkReplace struct {
+	// CamsReference What something is called in a case system. Letter case makes no difference.
+	//
+	// Example: CL-000001
+	CamsReference CaseSystemKey `json:"cams_reference"`
+}
+
+// CamsWebhook A message of CaMS. Fields may be added to it.
+type CamsWebhook struct {
+	// Data What the message is about. Fields may be added to it.
+	Data CamsWebhookData `json:"data"`
+
+	// Timestamp When it happened.
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Type `client.changed`.
+	Type string `json:"type"`
+}
+
+// CamsWebhookData What the message is about. Fields may be added to it.
+type CamsWebhookData struct {
+	// Reference The client reference number.
+	Reference *string `json:"reference,omitempty"`
+}
+
+// CaseSystemKey What something is called in a case system. Letter case makes no difference.
+//
+// Example: CL-000001
+type CaseSystemKey = string
+
 // CivilDate A day of the calendar, `YYYY-MM-DD`.
 //
 // Example: 2026-03-31
 type CivilDate = openapi_types.Date
+
+// Client A client, with all that is known of them.
+type Client struct {
+	// ActiveTaskCount The active tasks of the client.
+	ActiveTaskCount int `json:"active_task_count"`
+
+	// AssessmentNumber The Common Assessment that the client began from. Null when there was none.
+	AssessmentNumber nullable.Nullable[string] `json:"assessment_number"`
+
+	// Cams The link to CaMS. Null when there is none.
+	Cams      nullable.Nullable[CamsLink] `json:"cams"`
+	CreatedAt time.Time                   `json:"created_at"`
+
+	// Email Null when it is not known.
+	Email nullable.Nullable[string] `json:"email"`
+
+	// ExternalID The id in another system. Null when there is none.
+	ExternalID nullable.Nullable[string] `json:"external_id"`
+	FirstName  string                    `json:"first_name"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Invitation The invitation to the portal. Null when none was sent.
+	Invitation nullable.Nullable[Invitation] `json:"invitation"`
+
+	// Kind `client`.
+	Kind     string `json:"kind"`
+	LastName string `json:"last_name"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Phone Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// SectionEtags The `ETag` of each section, as it is sent back in `If-Match`.
+	SectionEtags ClientSectionEtags `json:"section_etags"`
+
+	// Sections What is known of a client, by section.
+	Sections ClientSections `json:"sections"`
+
+	// Staff Those who are assigned to the client, in the order of their ids.
+	Staff []StaffRef `json:"staff"`
+
+	// Status `active` or `inactive`.
+	Status    string    `json:"status"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ClientAddress Where the client lives.
+type ClientAddress struct {
+	// City Null when it is not known.
+	City nullable.Nullable[string] `json:"city"`
+
+	// Country Two letters (ISO 3166-1). Null when it is not known.
+	Country nullable.Nullable[string] `json:"country"`
+
+	// Line1 Null when it is not known.
+	Line1 nullable.Nullable[string] `json:"line1"`
+
+	// Line2 Null when there is none.
+	Line2 nullable.Nullable[string] `json:"line2"`
+
+	// PostalCode Null when it is not known.
+	PostalCode nullable.Nullable[string] `json:"postal_code"`
+
+	// Region The province, state or the like. Null when it is not known.
+	Region nullable.Nullable[string] `json:"region"`
+}
+
+// ClientCommunication How to speak with the client.
+type ClientCommunication struct {
+	// Preferences Null when there are none.
+	Preferences nullable.Nullable[string] `json:"preferences"`
+
+	// PreferredLanguage A language (BCP 47). Null when it is not known.
+	PreferredLanguage nullable.Nullable[string] `json:"preferred_language"`
+}
+
+// ClientContact How to reach the client.
+type ClientContact struct {
+	// Email Null when it is not known.
+	Email nullable.Nullable[string] `json:"email"`
+
+	// Phone In the international form (E.164) when it was checked. Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// PreferredChannel `email`, `phone`, `text` or `mail`. Null when it is not known.
+	PreferredChannel nullable.Nullable[string] `json:"preferred_channel"`
+}
+
+// ClientCreate A new client, from one of three sources.
+type ClientCreate struct {
+	union json.RawMessage
+}
+
+// ClientEmployment What the client does and wants to do.
+type ClientEmployment struct {
+	// CurrentOccupation Null when there is none or it is not known.
+	CurrentOccupation nullable.Nullable[string] `json:"current_occupation"`
+
+	// HighestEducation `none`, `secondary`, `trade`, `college`, `bachelor`, `master`, `doctorate` or `other`. Null when it is not known.
+	HighestEducation nullable.Nullable[string] `json:"highest_education"`
+	PastOccupations  []string                  `json:"past_occupations"`
+
+	// Status `employed`, `self_employed`, `unemployed`, `student`, `retired` or `other`. Null when it is not known.
+	Status            nullable.Nullable[string] `json:"status"`
+	TargetOccupations []string                  `json:"target_occupations"`
+}
+
+// ClientIdentity Who the client is.
+type ClientIdentity struct {
+	// DateOfBirth Null when it is not known.
+	DateOfBirth nullable.Nullable[openapi_types.Date] `json:"date_of_birth"`
+	FirstName   string                                `json:"first_name"`
+	LastName    string                                `json:"last_name"`
+
+	// PreferredName Null when it is not known.
+	PreferredName nullable.Nullable[string] `json:"preferred_name"`
+
+	// Pronouns Null when they are not known.
+	Pronouns nullable.Nullable[string] `json:"pronouns"`
+}
+
+// ClientMatches People who may be the one that is meant.
+type ClientMatches struct {
+	// Items The best match first; at most 20.
+	Items []Person `json:"items"`
+}
+
+// ClientNotes What else is to be known.
+type ClientNotes struct {
+	// Notes Null when there are none.
+	Notes nullable.Nullable[string] `json:"notes"`
+}
+
+// ClientProfile What a client sees of themselves.
+type ClientProfile struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// Communication How to speak with the client.
+	Communication ClientCommunication `json:"communication"`
+
+	// Contact How to reach the client.
+	Contact ClientContact `json:"contact"`
+
+	// Employment What the client does and wants to do.
+	Employment ClientEmployment `json:"employment"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Identity Who the client is.
+	Identity ClientIdentity `json:"identity"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Organization The tenant. Nothing is visible or reachable across organizations.
+	Organization Organization `json:"organization"`
+
+	// Staff Those who are assigned to the client, in the order of their ids.
+	Staff []StaffRef `json:"staff"`
+}
+
+// ClientReferral How the client came here, and what they need.
+type ClientReferral struct {
+	Reasons []string `json:"reasons"`
+
+	// ReferenceNumber The number that the client has there. Null when there is none.
+	ReferenceNumber nullable.Nullable[string] `json:"reference_number"`
+	ServiceNeeds    []string                  `json:"service_needs"`
+
+	// Source Who referred the client. Null when it is not known.
+	Source nullable.Nullable[string] `json:"source"`
+
+	// Transport How the client gets about. Null when it is not known.
+	Transport nullable.Nullable[string] `json:"transport"`
+}
+
+// ClientSection A section of a client.
+type ClientSection struct {
+	// Fields The fields of the section, as they stand in `sections` of the client.
+	Fields ClientSectionFields `json:"fields"`
+
+	// ManagedByCams The fields that follow CaMS and cannot be edited here. Empty when the client is not linked.
+	ManagedByCams []string `json:"managed_by_cams"`
+
+	// Section The name of the section.
+	Section string `json:"section"`
+}
+
+// ClientSectionEtags The `ETag` of each section, as it is sent back in `If-Match`.
+type ClientSectionEtags struct {
+	Address       string `json:"address"`
+	Communication string `json:"communication"`
+	Contact       string `json:"contact"`
+	Employment    string `json:"employment"`
+	Identity      string `json:"identity"`
+	Notes         string `json:"notes"`
+	Referral      string `json:"referral"`
+}
+
+// ClientSectionFields The fields of the section, as they stand in `sections` of the client.
+type ClientSectionFields map[string]interface{}
+
+// ClientSectionName A part of a client's record that is edited by itself.
+type ClientSectionName string
+
+// ClientSectionUpdate Fields of one section. Those that are absent stay as they are.
+type ClientSectionUpdate struct {
+	// City A few words, or null for none. Not blank.
+	City nullable.Nullable[NullableText] `json:"city,omitempty"`
+
+	// Country A country by its two letters (ISO 3166-1), or null for none.
+	//
+	// Example: CA
+	Country nullable.Nullable[Country] `json:"country,omitempty"`
+
+	// CurrentOccupation A few words, or null for none. Not blank.
+	CurrentOccupation nullable.Nullable[NullableText] `json:"current_occupation,omitempty"`
+
+	// DateOfBirth A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DateOfBirth nullable.Nullable[NullableCivilDate] `json:"date_of_birth,omitempty"`
+
+	// Email One address, without a display name, that can be written to; or null for none.
+	//
+	// Example: maya.petrov@mail.example
+	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
+
+	// FirstName A name. Not blank.
+	FirstName *Name `json:"first_name,omitempty"`
+
+	// HighestEducation The highest education that the client has finished, or null when it is not known.
+	HighestEducation nullable.Nullable[HighestEducation] `json:"highest_education,omitempty"`
+
+	// LastName A name. Not blank.
+	LastName *Name `json:"last_name,omitempty"`
+
+	// Line1 A few words, or null for none. Not blank.
+	Line1 nullable.Nullable[NullableText] `json:"line1,omitempty"`
+
+	// Line2 A few words, or null for none. Not blank.
+	Line2 nullable.Nullable[NullableText] `json:"line2,omitempty"`
+
+	// Notes A text of any lines, or null for none. Not blank.
+	Notes nullable.Nullable[NullableLongText] `json:"notes,omitempty"`
+
+	// PastOccupations The whole list. Empty for none.
+	PastOccupations *TextList `json:"past_occupations,omitempty"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
+
+	// PostalCode The postal code, or null for none. Those of CA, US, GB and DE are checked.
+	//
+	// Example: M5V 2T6
+	PostalCode nullable.Nullable[PostalCode] `json:"postal_code,omitempty"`
+
+	// Preferences A text of any lines, or null for none. Not blank.
+	Preferences nullable.Nullable[NullableLongText] `json:"preferences,omitempty"`
+
+	// PreferredChannel How the client wants to be reached, or null when it is not known.
+	PreferredChannel nullable.Nullable[PreferredChannel] `json:"preferred_channel,omitempty"`
+
+	// PreferredLanguage A language (BCP 47), or null for none.
+	//
+	// Example: fr-CA
+	PreferredLanguage nullable.Nullable[LanguageTag] `json:"preferred_language,omitempty"`
+
+	// PreferredName A few words, or null for none. Not blank.
+	PreferredName nullable.Nullable[NullableText] `json:"preferred_name,omitempty"`
+
+	// Pronouns A few words, or null for none. Not blank.
+	Pronouns nullable.Nullable[NullableText] `json:"pronouns,omitempty"`
+
+	// Reasons The whole list. Empty for none.
+	Reasons *TextList `json:"reasons,omitempty"`
+
+	// ReferenceNumber A few words, or null for none. Not blank.
+	ReferenceNumber nullable.Nullable[NullableText] `json:"reference_number,omitempty"`
+
+	// Region A few words, or null for none. Not blank.
+	Region nullable.Nullable[NullableText] `json:"region,omitempty"`
+
+	// ServiceNeeds The whole list. Empty for none.
+	ServiceNeeds *TextList `json:"service_needs,omitempty"`
+
+	// Source A few words, or null for none. Not blank.
+	Source nullable.Nullable[NullableText] `json:"source,omitempty"`
+
+	// Status How the client is employed, or null when it is not known.
+	Status nullable.Nullable[EmploymentStatus] `json:"status,omitempty"`
+
+	// TargetOccupations The whole list. Empty for none.
+	TargetOccupations *TextList `json:"target_occupations,omitempty"`
+
+	// Transport A few words, or null for none. Not blank.
+	Transport nullable.Nullable[NullableText] `json:"transport,omitempty"`
+}
+
+// ClientSections What is known of a client, by section.
+type ClientSections struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// Communication How to speak with the client.
+	Communication ClientCommunication `json:"communication"`
+
+	// Contact How to reach the client.
+	Contact ClientContact `json:"contact"`
+
+	// Employment What the client does and wants to do.
+	Employment ClientEmployment `json:"employment"`
+
+	// Identity Who the client is.
+	Identity ClientIdentity `json:"identity"`
+
+	// Notes What else is to be known.
+	Notes ClientNotes `json:"notes"`
+
+	// Referral How the client came here, and what they need.
+	Referral ClientReferral `json:"referral"`
+}
+
+// CommonAssessment A Common Assessment.
+type CommonAssessment struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// Email Null when it is not known.
+	Email     nullable.Nullable[string] `json:"email"`
+	FirstName string                    `json:"first_name"`
+	LastName  string                    `json:"last_name"`
+	Number    string                    `json:"number"`
+
+	// Phone Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// RegisteredInCams Whether the person is registered in CaMS, and is to be added from there.
+	RegisteredInCams bool `json:"registered_in_cams"`
+
+	// Status `in_progress`, `submitted` or `withdrawn`, as the case system has it.
+	Status string `json:"status"`
+
+	// Submitted Whether a client can be added from it, as far as its status goes.
+	Submitted bool `json:"submitted"`
+}
+
+// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+type ConfirmDuplicate = bool
+
+// Country A country by its two letters (ISO 3166-1), or null for none.
+//
+// Example: CA
+type Country = string
 
 // CreatedAPIToken A new API token, with its secret.
 type CreatedAPIToken struct {
@@ -961,6 +1650,9 @@ type DryRun = bool
 //
 // Example: maya.petrov@mail.example
 type Email = string
+
+// EmploymentStatus How the client is employed, or null when it is not known.
+type EmploymentStatus string
 
 // EventHandover Hands the upcoming events of matters over.
 type EventHandover struct {
@@ -1015,6 +1707,9 @@ type Health struct {
 	Status string `json:"status"`
 }
 
+// HighestEducation The highest education that the client has finished, or null when it is not known.
+type HighestEducation string
+
 // Instant A moment, RFC 3339.
 //
 // Example: 2026-03-31T09:30:00Z
@@ -1058,9 +1753,25 @@ type Invitation struct {
 	SentAt     time.Time                    `json:"sent_at"`
 
 	// SentTo The address it went to last.
-	SentTo    string `json:"sent_to"`
+	SentTo string `json:"sent_to"`
+
+	// Status `pending`, `accepted` or `expired`.
+	Status    string `json:"status"`
 	TimesSent int    `json:"times_sent"`
 }
+
+// InvitationAccept defines model for InvitationAccept.
+type InvitationAccept struct {
+	// Password A password.
+	//
+	// Example: lantern-orchard-4-tides
+	Password Password `json:"password"`
+}
+
+// LanguageTag A language (BCP 47), or null for none.
+//
+// Example: fr-CA
+type LanguageTag = string
 
 // LinkedCount A count, and where to list what was counted.
 type LinkedCount struct {
@@ -1089,6 +1800,40 @@ type ManageAssignmentsRequest struct {
 	// Selection A set of people, named by their ids, by a saved selection, or by a filter.
 	Selection Selection `json:"selection"`
 }
+
+// ManualClientCreate A client with what is sent.
+type ManualClientCreate struct {
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
+	// Email One address, without a display name, that can be written to.
+	//
+	// Example: maya.petrov@mail.example
+	Email Email `json:"email"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// FirstName A name. Not blank.
+	FirstName Name `json:"first_name"`
+
+	// LastName A name. Not blank.
+	LastName Name `json:"last_name"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation    `json:"send_invitation,omitempty"`
+	Source         ManualClientSource `json:"source"`
+}
+
+// ManualClientSource defines model for ManualClientSource.
+type ManualClientSource string
 
 // Matter A legal case, for which one staff member is responsible.
 type Matter struct {
@@ -1479,11 +2224,28 @@ type NullableExternalKey = string
 // Example: 2026-03-31T09:30:00Z
 type NullableInstant = time.Time
 
+// NullableLongText A text of any lines, or null for none. Not blank.
+type NullableLongText = string
+
+// NullableText A few words, or null for none. Not blank.
+type NullableText = string
+
 // NullableUUID A UUID, or null for none.
 type NullableUUID = openapi_types.UUID
 
 // OlderTaskPolicy `leave` changes no task; `reassign` is `reassign_all` with the scope `assigned`.
 type OlderTaskPolicy string
+
+// OpenInvitation An invitation, as its link opens it.
+type OpenInvitation struct {
+	// Email What to sign in with later.
+	Email     string    `json:"email"`
+	ExpiresAt time.Time `json:"expires_at"`
+	FirstName string    `json:"first_name"`
+
+	// Organization The name of the organization that invites.
+	Organization string `json:"organization"`
+}
 
 // OpenapiDocument An OpenAPI document.
 type OpenapiDocument map[string]interface{}
@@ -1499,6 +2261,11 @@ type Organization struct {
 	// TimeZone An IANA time zone. Civil dates are meant in it.
 	TimeZone string `json:"time_zone"`
 }
+
+// Password A password.
+//
+// Example: lantern-orchard-4-tides
+type Password = string
 
 // PeopleCounts How many people, in all and of each kind.
 type PeopleCounts struct {
@@ -1614,6 +2381,20 @@ type PersonKind string
 // PersonKindList Any of these kinds.
 type PersonKindList = []PersonKind
 
+// PersonMatch Somebody who is already here, in short.
+type PersonMatch struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `client` or `referral`.
+	Kind string `json:"kind"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+}
+
 // PersonPage A page of people.
 type PersonPage struct {
 	Items []Person `json:"items"`
@@ -1661,6 +2442,14 @@ type PersonUpsert struct {
 // Example: +1 416 555 0142
 type Phone = string
 
+// PostalCode The postal code, or null for none. Those of CA, US, GB and DE are checked.
+//
+// Example: M5V 2T6
+type PostalCode = string
+
+// PreferredChannel How the client wants to be reached, or null when it is not known.
+type PreferredChannel string
+
 // Problem An RFC 9457 problem.
 type Problem struct {
 	// Code Stable, in snake_case. All codes stand in the table of errors above.
@@ -1674,6 +2463,9 @@ type Problem struct {
 
 	// Instance The path that was asked for.
 	Instance string `json:"instance"`
+
+	// Matches Those who have the email, or began from the assessment, and whom the caller sees; with `duplicate_person` only.
+	Matches *[]PersonMatch `json:"matches,omitempty"`
 
 	// Params The variables of `detail`, by name. Which there are depends on the code.
 	Params ProblemParams `json:"params"`
@@ -2130,6 +2922,51 @@ type SelectionCreate struct {
 	Selection Selection `json:"selection"`
 }
 
+// SendInvitation Whether to send an invitation to the portal.
+type SendInvitation = bool
+
+// SentInvitation An invitation that was just sent.
+type SentInvitation struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// InviteURL The link of the mail, shown this once. Whoever has it can accept the invitation.
+	InviteURL string    `json:"invite_url"`
+	SentAt    time.Time `json:"sent_at"`
+
+	// SentTo The address it goes to.
+	SentTo string `json:"sent_to"`
+
+	// TimesSent How many there were, this one included.
+	TimesSent int `json:"times_sent"`
+}
+
+// Session A session, with its token.
+type Session struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Kind `staff` or `client`.
+	Kind string `json:"kind"`
+
+	// Token The token itself, shown this once.
+	Token string `json:"token"`
+}
+
+// SessionCreate defines model for SessionCreate.
+type SessionCreate struct {
+	// Email One address, without a display name, that can be written to.
+	//
+	// Example: maya.petrov@mail.example
+	Email Email `json:"email"`
+
+	// OrganizationID For whoever has accounts in several organizations.
+	OrganizationID *UUID `json:"organization_id,omitempty"`
+
+	// Password A password.
+	//
+	// Example: lantern-orchard-4-tides
+	Password Password `json:"password"`
+}
+
 // Staff A staff member.
 type Staff struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2185,6 +3022,9 @@ type StaffCreate struct {
 
 	// Role An administrator has all permissions, and more.
 	Role StaffRole `json:"role"`
+
+	// SendInvitation Whether to send an invitation to set a password. Programs that add staff are not to surprise them.
+	SendInvitation *bool `json:"send_invitation,omitempty"`
 }
 
 // StaffDeactivation A deactivated staff member, and the work they still hold.
@@ -2546,6 +3386,12 @@ type TaskUpsert struct {
 	Title TaskTitle `json:"title"`
 }
 
+// Text A few words. Not blank.
+type Text = string
+
+// TextList The whole list. Empty for none.
+type TextList = []Text
+
 // Total How many match in all. Present with `include_total=true` only.
 type Total = int
 
@@ -2621,10 +3467,25 @@ type WorkloadLinks struct {
 	People string `json:"people"`
 }
 
+// AssessmentNumber What something is called in a case system. Letter case makes no difference.
+//
+// Example: CL-000001
+type AssessmentNumber = CaseSystemKey
+
 // CalendarEventID A UUID. Those that the service gives are of version 7.
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type CalendarEventID = UUID
+
+// CamsReference What something is called in a case system. Letter case makes no difference.
+//
+// Example: CL-000001
+type CamsReference = CaseSystemKey
+
+// ClientID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type ClientID = UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -2645,6 +3506,14 @@ type IfMatch = string
 
 // IncludeTotal defines model for IncludeTotal.
 type IncludeTotal = bool
+
+// InvitationToken defines model for InvitationToken.
+type InvitationToken = string
+
+// InvitedClientID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type InvitedClientID = UUID
 
 // LastEventID defines model for LastEventId.
 type LastEventID = int
@@ -2672,6 +3541,11 @@ type Prefer = string
 
 // PreferWait defines model for PreferWait.
 type PreferWait = string
+
+// ReferralPersonID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type ReferralPersonID = UUID
 
 // RunID A UUID. Those that the service gives are of version 7.
 //
@@ -2710,6 +3584,15 @@ type TaskID = UUID
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type TokenID = UUID
+
+// WebhookID defines model for WebhookId.
+type WebhookID = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
 
 // BadRequest An RFC 9457 problem.
 type BadRequest = Problem
@@ -2872,6 +3755,51 @@ type UpdateCalendarEventParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListClientMatchesParams defines parameters for ListClientMatches.
+type ListClientMatchesParams struct {
+	// LastName The last name, or how it begins.
+	LastName SearchText `form:"last_name" json:"last_name"`
+
+	// FirstName The first name, or how it begins.
+	FirstName *SearchText `form:"first_name,omitempty" json:"first_name,omitempty"`
+}
+
+// CreateClientParams defines parameters for CreateClient.
+type CreateClientParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UnlinkCamsParams defines parameters for UnlinkCams.
+type UnlinkCamsParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// LinkCamsParams defines parameters for LinkCams.
+type LinkCamsParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SyncCamsParams defines parameters for SyncCams.
+type SyncCamsParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResendClientInviteParams defines parameters for ResendClientInvite.
+type ResendClientInviteParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateClientSectionParams defines parameters for UpdateClientSection.
+type UpdateClientSectionParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ReplaceIntakeTemplateParams defines parameters for ReplaceIntakeTemplate.
 type ReplaceIntakeTemplateParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
@@ -3004,6 +3932,12 @@ type ListPeopleParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// BecomeClientParams defines parameters for BecomeClient.
+type BecomeClientParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ReassignWorkParams defines parameters for ReassignWork.
 type ReassignWorkParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
@@ -3097,6 +4031,12 @@ type CreateSelectionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteSessionParams defines parameters for DeleteSession.
+type DeleteSessionParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListStaffParams defines parameters for ListStaff.
 type ListStaffParams struct {
 	// Status In any of these states.
@@ -3183,6 +4123,12 @@ type ReactivateStaffParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ResendStaffInviteParams defines parameters for ResendStaffInvite.
+type ResendStaffInviteParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTasksParams defines parameters for ListTasks.
 type ListTasksParams struct {
 	// Status In any of these states.
@@ -3247,6 +4193,18 @@ type UpdateTaskParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ReceiveCamsWebhookParams defines parameters for ReceiveCamsWebhook.
+type ReceiveCamsWebhookParams struct {
+	// WebhookID The id of the message (Standard Webhooks). The same whenever it is sent again.
+	WebhookID *WebhookID `json:"webhook-id,omitempty"`
+
+	// WebhookTimestamp When the message was sent, in seconds since 1970 (Standard Webhooks).
+	WebhookTimestamp *WebhookTimestamp `json:"webhook-timestamp,omitempty"`
+
+	// WebhookSignature The signatures of the message, with spaces between them (Standard Webhooks).
+	WebhookSignature *WebhookSignature `json:"webhook-signature,omitempty"`
+}
+
 // CreateAPITokenJSONRequestBody defines body for CreateAPIToken for application/json ContentType.
 type CreateAPITokenJSONRequestBody = APITokenCreate
 
@@ -3267,8 +4225,20 @@ type UpsertCalendarEventByExternalIDJSONRequestBody = CalendarEventUpsert
 // UpdateCalendarEventJSONRequestBody defines body for UpdateCalendarEvent for application/json ContentType.
 type UpdateCalendarEventJSONRequestBody = CalendarEventUpdate
 
+// CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
+type CreateClientJSONRequestBody = ClientCreate
+
+// LinkCamsJSONRequestBody defines body for LinkCams for application/json ContentType.
+type LinkCamsJSONRequestBody = CamsLinkReplace
+
+// UpdateClientSectionJSONRequestBody defines body for UpdateClientSection for application/json ContentType.
+type UpdateClientSectionJSONRequestBody = ClientSectionUpdate
+
 // ReplaceIntakeTemplateJSONRequestBody defines body for ReplaceIntakeTemplate for application/json ContentType.
 type ReplaceIntakeTemplateJSONRequestBody = IntakeTemplateReplace
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationAccept
 
 // ManageAssignmentsJSONRequestBody defines body for ManageAssignments for application/json ContentType.
 type ManageAssignmentsJSONRequestBody = ManageAssignmentsRequest
@@ -3291,6 +4261,9 @@ type MarkNotificationsReadJSONRequestBody = NotificationsMarkRead
 // UpsertPersonByExternalIDJSONRequestBody defines body for UpsertPersonByExternalID for application/json ContentType.
 type UpsertPersonByExternalIDJSONRequestBody = PersonUpsert
 
+// BecomeClientJSONRequestBody defines body for BecomeClient for application/json ContentType.
+type BecomeClientJSONRequestBody = BecomeClientRequest
+
 // ReassignWorkJSONRequestBody defines body for ReassignWork for application/json ContentType.
 type ReassignWorkJSONRequestBody = ReassignWorkRequest
 
@@ -3310,6 +4283,9 @@ type UndoRunJSONRequestBody = RunUndoRequest
 
 // CreateSelectionJSONRequestBody defines body for CreateSelection for application/json ContentType.
 type CreateSelectionJSONRequestBody = SelectionCreate
+
+// CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
+type CreateSessionJSONRequestBody = SessionCreate
 
 // CreateStaffJSONRequestBody defines body for CreateStaff for application/json ContentType.
 type CreateStaffJSONRequestBody = StaffCreate
@@ -3334,6 +4310,9 @@ type UpsertTaskByExternalIDJSONRequestBody = TaskUpsert
 
 // UpdateTaskJSONRequestBody defines body for UpdateTask for application/json ContentType.
 type UpdateTaskJSONRequestBody = TaskUpdate
+
+// ReceiveCamsWebhookJSONRequestBody defines body for ReceiveCamsWebhook for application/json ContentType.
+type ReceiveCamsWebhookJSONRequestBody = CamsWebhook
 
 // AsAssignChange returns the union data inside the AssignmentChange as a AssignChange
 func (t AssignmentChange) AsAssignChange() (AssignChange, error) {
@@ -3504,6 +4483,143 @@ func (t AssignmentChange) MarshalJSON() ([]byte, error) {
 }
 
 func (t *AssignmentChange) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsManualClientCreate returns the union data inside the ClientCreate as a ManualClientCreate
+func (t ClientCreate) AsManualClientCreate() (ManualClientCreate, error) {
+	var body ManualClientCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromManualClientCreate overwrites any union data inside the ClientCreate as the provided ManualClientCreate
+func (t *ClientCreate) FromManualClientCreate(v ManualClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"manual"}`))
+	t.union = b
+	return err
+}
+
+// MergeManualClientCreate performs a merge with any union data inside the ClientCreate, using the provided ManualClientCreate
+func (t *ClientCreate) MergeManualClientCreate(v ManualClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"manual"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsAssessmentClientCreate returns the union data inside the ClientCreate as a AssessmentClientCreate
+func (t ClientCreate) AsAssessmentClientCreate() (AssessmentClientCreate, error) {
+	var body AssessmentClientCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAssessmentClientCreate overwrites any union data inside the ClientCreate as the provided AssessmentClientCreate
+func (t *ClientCreate) FromAssessmentClientCreate(v AssessmentClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"common_assessment"}`))
+	t.union = b
+	return err
+}
+
+// MergeAssessmentClientCreate performs a merge with any union data inside the ClientCreate, using the provided AssessmentClientCreate
+func (t *ClientCreate) MergeAssessmentClientCreate(v AssessmentClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"common_assessment"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCamsClientCreate returns the union data inside the ClientCreate as a CamsClientCreate
+func (t ClientCreate) AsCamsClientCreate() (CamsClientCreate, error) {
+	var body CamsClientCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCamsClientCreate overwrites any union data inside the ClientCreate as the provided CamsClientCreate
+func (t *ClientCreate) FromCamsClientCreate(v CamsClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"cams"}`))
+	t.union = b
+	return err
+}
+
+// MergeCamsClientCreate performs a merge with any union data inside the ClientCreate, using the provided CamsClientCreate
+func (t *ClientCreate) MergeCamsClientCreate(v CamsClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"cams"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ClientCreate) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"source"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t ClientCreate) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "cams":
+		return t.AsCamsClientCreate()
+	case "common_assessment":
+		return t.AsAssessmentClientCreate()
+	case "manual":
+		return t.AsManualClientCreate()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t ClientCreate) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ClientCreate) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }

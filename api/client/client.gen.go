@@ -64,6 +64,21 @@ func (e APITokenScope) Valid() bool {
 	}
 }
 
+// Defines values for AssessmentClientSource.
+const (
+	AssessmentClientSourceCommonAssessment AssessmentClientSource = "common_assessment"
+)
+
+// Valid indicates whether the value is a known member of the AssessmentClientSource enum.
+func (e AssessmentClientSource) Valid() bool {
+	switch e {
+	case AssessmentClientSourceCommonAssessment:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AssignChangeType.
 const (
 	AssignChangeTypeAssign AssignChangeType = "assign"
@@ -73,6 +88,87 @@ const (
 func (e AssignChangeType) Valid() bool {
 	switch e {
 	case AssignChangeTypeAssign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CamsClientSource.
+const (
+	CamsClientSourceCams CamsClientSource = "cams"
+)
+
+// Valid indicates whether the value is a known member of the CamsClientSource enum.
+func (e CamsClientSource) Valid() bool {
+	switch e {
+	case CamsClientSourceCams:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClientSectionName.
+const (
+	ClientSectionNameAddress       ClientSectionName = "address"
+	ClientSectionNameCommunication ClientSectionName = "communication"
+	ClientSectionNameContact       ClientSectionName = "contact"
+	ClientSectionNameEmployment    ClientSectionName = "employment"
+	ClientSectionNameIdentity      ClientSectionName = "identity"
+	ClientSectionNameNotes         ClientSectionName = "notes"
+	ClientSectionNameReferral      ClientSectionName = "referral"
+)
+
+// Valid indicates whether the value is a known member of the ClientSectionName enum.
+func (e ClientSectionName) Valid() bool {
+	switch e {
+	case ClientSectionNameAddress:
+		return true
+	case ClientSectionNameCommunication:
+		return true
+	case ClientSectionNameContact:
+		return true
+	case ClientSectionNameEmployment:
+		return true
+	case ClientSectionNameIdentity:
+		return true
+	case ClientSectionNameNotes:
+		return true
+	case ClientSectionNameReferral:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmploymentStatus.
+const (
+	EmploymentStatusEmployed     EmploymentStatus = "employed"
+	EmploymentStatusLessThanNil  EmploymentStatus = "<nil>"
+	EmploymentStatusOther        EmploymentStatus = "other"
+	EmploymentStatusRetired      EmploymentStatus = "retired"
+	EmploymentStatusSelfEmployed EmploymentStatus = "self_employed"
+	EmploymentStatusStudent      EmploymentStatus = "student"
+	EmploymentStatusUnemployed   EmploymentStatus = "unemployed"
+)
+
+// Valid indicates whether the value is a known member of the EmploymentStatus enum.
+func (e EmploymentStatus) Valid() bool {
+	switch e {
+	case EmploymentStatusEmployed:
+		return true
+	case EmploymentStatusLessThanNil:
+		return true
+	case EmploymentStatusOther:
+		return true
+	case EmploymentStatusRetired:
+		return true
+	case EmploymentStatusSelfEmployed:
+		return true
+	case EmploymentStatusStudent:
+		return true
+	case EmploymentStatusUnemployed:
 		return true
 	default:
 		return false
@@ -106,6 +202,60 @@ func (e HandoverTaskPolicy) Valid() bool {
 	case HandoverTaskPolicyKeep:
 		return true
 	case HandoverTaskPolicyReassign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HighestEducation.
+const (
+	HighestEducationBachelor    HighestEducation = "bachelor"
+	HighestEducationCollege     HighestEducation = "college"
+	HighestEducationDoctorate   HighestEducation = "doctorate"
+	HighestEducationLessThanNil HighestEducation = "<nil>"
+	HighestEducationMaster      HighestEducation = "master"
+	HighestEducationNone        HighestEducation = "none"
+	HighestEducationOther       HighestEducation = "other"
+	HighestEducationSecondary   HighestEducation = "secondary"
+	HighestEducationTrade       HighestEducation = "trade"
+)
+
+// Valid indicates whether the value is a known member of the HighestEducation enum.
+func (e HighestEducation) Valid() bool {
+	switch e {
+	case HighestEducationBachelor:
+		return true
+	case HighestEducationCollege:
+		return true
+	case HighestEducationDoctorate:
+		return true
+	case HighestEducationLessThanNil:
+		return true
+	case HighestEducationMaster:
+		return true
+	case HighestEducationNone:
+		return true
+	case HighestEducationOther:
+		return true
+	case HighestEducationSecondary:
+		return true
+	case HighestEducationTrade:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ManualClientSource.
+const (
+	ManualClientSourceManual ManualClientSource = "manual"
+)
+
+// Valid indicates whether the value is a known member of the ManualClientSource enum.
+func (e ManualClientSource) Valid() bool {
+	switch e {
+	case ManualClientSourceManual:
 		return true
 	default:
 		return false
@@ -262,6 +412,33 @@ func (e PersonStatus) Valid() bool {
 	case PersonStatusActive:
 		return true
 	case PersonStatusInactive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferredChannel.
+const (
+	PreferredChannelEmail       PreferredChannel = "email"
+	PreferredChannelLessThanNil PreferredChannel = "<nil>"
+	PreferredChannelMail        PreferredChannel = "mail"
+	PreferredChannelPhone       PreferredChannel = "phone"
+	PreferredChannelText        PreferredChannel = "text"
+)
+
+// Valid indicates whether the value is a known member of the PreferredChannel enum.
+func (e PreferredChannel) Valid() bool {
+	switch e {
+	case PreferredChannelEmail:
+		return true
+	case PreferredChannelLessThanNil:
+		return true
+	case PreferredChannelMail:
+		return true
+	case PreferredChannelPhone:
+		return true
+	case PreferredChannelText:
 		return true
 	default:
 		return false
@@ -577,6 +754,31 @@ func (e WorkDistribution) Valid() bool {
 	}
 }
 
+// AcceptedInvitation What accepting came to.
+type AcceptedInvitation struct {
+	// Account Somebody who can sign in with email and password.
+	Account Account `json:"account"`
+}
+
+// Account Somebody who can sign in with email and password.
+type Account struct {
+	Email string `json:"email"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `staff` or `client`.
+	Kind string `json:"kind"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Organization The tenant. Nothing is visible or reachable across organizations.
+	Organization Organization `json:"organization"`
+}
+
 // Actor A staff member, in short, who did something.
 type Actor struct {
 	// ID A UUID. Those that the service gives are of version 7.
@@ -669,6 +871,27 @@ type APITokenPage struct {
 
 // APITokenScope A part of what a staff member can do.
 type APITokenScope string
+
+// AssessmentClientCreate A client with what a submitted Common Assessment holds.
+type AssessmentClientCreate struct {
+	// AssessmentNumber What something is called in a case system. Letter case makes no difference.
+	//
+	// Example: CL-000001
+	AssessmentNumber CaseSystemKey `json:"assessment_number"`
+
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
+	// Email For an assessment without one.
+	Email *Email `json:"email,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation        `json:"send_invitation,omitempty"`
+	Source         AssessmentClientSource `json:"source"`
+}
+
+// AssessmentClientSource defines model for AssessmentClientSource.
+type AssessmentClientSource string
 
 // AssignChange Assign staff to people who have none. If anybody has, the change is refused with `existing_assignments`.
 type AssignChange struct {
@@ -773,7 +996,7 @@ type AuditEvent struct {
 	// RunID Null when it was not part of a run.
 	RunID nullable.Nullable[openapi_types.UUID] `json:"run_id"`
 
-	// Staff Who did it. Null for the command line.
+	// Staff Who did it. Null for the command line, and for what CaMS changed.
 	Staff nullable.Nullable[Actor] `json:"staff"`
 
 	// SubjectID A UUID. Those that the service gives are of version 7.
@@ -798,6 +1021,15 @@ type AuditEventPage struct {
 
 // AuditState The fields of the thing that the change touched.
 type AuditState map[string]interface{}
+
+// BecomeClientRequest defines model for BecomeClientRequest.
+type BecomeClientRequest struct {
+	// Email For a referral without one; it takes the place of one that is there.
+	Email *Email `json:"email,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation `json:"send_invitation,omitempty"`
+}
 
 // CalendarEvent An event on the calendar of one staff member, its owner.
 type CalendarEvent struct {
@@ -920,10 +1152,467 @@ type CalendarEventUpsert struct {
 	Title EventTitle `json:"title"`
 }
 
+// CamsClient A client's record in CaMS.
+type CamsClient struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// DateOfBirth Null when it is not known.
+	DateOfBirth nullable.Nullable[openapi_types.Date] `json:"date_of_birth"`
+
+	// Email Null when it is not known.
+	Email     nullable.Nullable[string] `json:"email"`
+	FirstName string                    `json:"first_name"`
+	LastName  string                    `json:"last_name"`
+
+	// Phone Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// Reference The client reference number.
+	Reference string `json:"reference"`
+}
+
+// CamsClientCreate A client who is linked to CaMS.
+type CamsClientCreate struct {
+	// CamsReference What something is called in a case system. Letter case makes no difference.
+	//
+	// Example: CL-000001
+	CamsReference CaseSystemKey `json:"cams_reference"`
+
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
+	// Email For a record without one.
+	Email *Email `json:"email,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation  `json:"send_invitation,omitempty"`
+	Source         CamsClientSource `json:"source"`
+}
+
+// CamsClientSource defines model for CamsClientSource.
+type CamsClientSource string
+
+// CamsLink The link of a client to CaMS, and how current it is.
+type CamsLink struct {
+	// LagSeconds How long ago that was. Null when they never were.
+	LagSeconds nullable.Nullable[int] `json:"lag_seconds"`
+
+	// LastError Why it failed, as a code, `case_system_unavailable`, `cams_client_not_found` or `invalid_value` (the record does not fit). Null when it has not failed since it succeeded.
+	LastError nullable.Nullable[string] `json:"last_error"`
+
+	// LastErrorAt When it failed last, if it has not succeeded since. Null otherwise.
+	LastErrorAt nullable.Nullable[time.Time] `json:"last_error_at"`
+
+	// LastSuccessAt When the client was known to be as CaMS has them. Null when they never were.
+	LastSuccessAt nullable.Nullable[time.Time] `json:"last_success_at"`
+	LinkedAt      time.Time                    `json:"linked_at"`
+
+	// Reference The client reference number.
+	Reference string `json:"reference"`
+}
+
+// CamsLinkReplace defines model for CamsLinkReplace.
+type CamsLinkReplace struct {
+	// CamsReference What something is called in a case system. Letter case makes no difference.
+	//
+	// Example: CL-000001
+	CamsReference CaseSystemKey `json:"cams_reference"`
+}
+
+// CamsWebhook A message of CaMS. Fields may be added to it.
+type CamsWebhook struct {
+	// Data What the message is about. Fields may be added to it.
+	Data CamsWebhookData `json:"data"`
+
+	// Timestamp When it happened.
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Type `client.changed`.
+	Type string `json:"type"`
+}
+
+// CamsWebhookData What the message is about. Fields may be added to it.
+type CamsWebhookData struct {
+	// Reference The client reference number.
+	Reference *string `json:"reference,omitempty"`
+}
+
+// CaseSystemKey What something is called in a case system. Letter case makes no difference.
+//
+// Example: CL-000001
+type CaseSystemKey = string
+
 // CivilDate A day of the calendar, `YYYY-MM-DD`.
 //
 // Example: 2026-03-31
 type CivilDate = openapi_types.Date
+
+// Client A client, with all that is known of them.
+type Client struct {
+	// ActiveTaskCount The active tasks of the client.
+	ActiveTaskCount int `json:"active_task_count"`
+
+	// AssessmentNumber The Common Assessment that the client began from. Null when there was none.
+	AssessmentNumber nullable.Nullable[string] `json:"assessment_number"`
+
+	// Cams The link to CaMS. Null when there is none.
+	Cams      nullable.Nullable[CamsLink] `json:"cams"`
+	CreatedAt time.Time                   `json:"created_at"`
+
+	// Email Null when it is not known.
+	Email nullable.Nullable[string] `json:"email"`
+
+	// ExternalID The id in another system. Null when there is none.
+	ExternalID nullable.Nullable[string] `json:"external_id"`
+	FirstName  string                    `json:"first_name"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Invitation The invitation to the portal. Null when none was sent.
+	Invitation nullable.Nullable[Invitation] `json:"invitation"`
+
+	// Kind `client`.
+	Kind     string `json:"kind"`
+	LastName string `json:"last_name"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Phone Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// SectionEtags The `ETag` of each section, as it is sent back in `If-Match`.
+	SectionEtags ClientSectionEtags `json:"section_etags"`
+
+	// Sections What is known of a client, by section.
+	Sections ClientSections `json:"sections"`
+
+	// Staff Those who are assigned to the client, in the order of their ids.
+	Staff []StaffRef `json:"staff"`
+
+	// Status `active` or `inactive`.
+	Status    string    `json:"status"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ClientAddress Where the client lives.
+type ClientAddress struct {
+	// City Null when it is not known.
+	City nullable.Nullable[string] `json:"city"`
+
+	// Country Two letters (ISO 3166-1). Null when it is not known.
+	Country nullable.Nullable[string] `json:"country"`
+
+	// Line1 Null when it is not known.
+	Line1 nullable.Nullable[string] `json:"line1"`
+
+	// Line2 Null when there is none.
+	Line2 nullable.Nullable[string] `json:"line2"`
+
+	// PostalCode Null when it is not known.
+	PostalCode nullable.Nullable[string] `json:"postal_code"`
+
+	// Region The province, state or the like. Null when it is not known.
+	Region nullable.Nullable[string] `json:"region"`
+}
+
+// ClientCommunication How to speak with the client.
+type ClientCommunication struct {
+	// Preferences Null when there are none.
+	Preferences nullable.Nullable[string] `json:"preferences"`
+
+	// PreferredLanguage A language (BCP 47). Null when it is not known.
+	PreferredLanguage nullable.Nullable[string] `json:"preferred_language"`
+}
+
+// ClientContact How to reach the client.
+type ClientContact struct {
+	// Email Null when it is not known.
+	Email nullable.Nullable[string] `json:"email"`
+
+	// Phone In the international form (E.164) when it was checked. Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// PreferredChannel `email`, `phone`, `text` or `mail`. Null when it is not known.
+	PreferredChannel nullable.Nullable[string] `json:"preferred_channel"`
+}
+
+// ClientCreate A new client, from one of three sources.
+type ClientCreate struct {
+	union json.RawMessage
+}
+
+// ClientEmployment What the client does and wants to do.
+type ClientEmployment struct {
+	// CurrentOccupation Null when there is none or it is not known.
+	CurrentOccupation nullable.Nullable[string] `json:"current_occupation"`
+
+	// HighestEducation `none`, `secondary`, `trade`, `college`, `bachelor`, `master`, `doctorate` or `other`. Null when it is not known.
+	HighestEducation nullable.Nullable[string] `json:"highest_education"`
+	PastOccupations  []string                  `json:"past_occupations"`
+
+	// Status `employed`, `self_employed`, `unemployed`, `student`, `retired` or `other`. Null when it is not known.
+	Status            nullable.Nullable[string] `json:"status"`
+	TargetOccupations []string                  `json:"target_occupations"`
+}
+
+// ClientIdentity Who the client is.
+type ClientIdentity struct {
+	// DateOfBirth Null when it is not known.
+	DateOfBirth nullable.Nullable[openapi_types.Date] `json:"date_of_birth"`
+	FirstName   string                                `json:"first_name"`
+	LastName    string                                `json:"last_name"`
+
+	// PreferredName Null when it is not known.
+	PreferredName nullable.Nullable[string] `json:"preferred_name"`
+
+	// Pronouns Null when they are not known.
+	Pronouns nullable.Nullable[string] `json:"pronouns"`
+}
+
+// ClientMatches People who may be the one that is meant.
+type ClientMatches struct {
+	// Items The best match first; at most 20.
+	Items []Person `json:"items"`
+}
+
+// ClientNotes What else is to be known.
+type ClientNotes struct {
+	// Notes Null when there are none.
+	Notes nullable.Nullable[string] `json:"notes"`
+}
+
+// ClientProfile What a client sees of themselves.
+type ClientProfile struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// Communication How to speak with the client.
+	Communication ClientCommunication `json:"communication"`
+
+	// Contact How to reach the client.
+	Contact ClientContact `json:"contact"`
+
+	// Employment What the client does and wants to do.
+	Employment ClientEmployment `json:"employment"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Identity Who the client is.
+	Identity ClientIdentity `json:"identity"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// Organization The tenant. Nothing is visible or reachable across organizations.
+	Organization Organization `json:"organization"`
+
+	// Staff Those who are assigned to the client, in the order of their ids.
+	Staff []StaffRef `json:"staff"`
+}
+
+// ClientReferral How the client came here, and what they need.
+type ClientReferral struct {
+	Reasons []string `json:"reasons"`
+
+	// ReferenceNumber The number that the client has there. Null when there is none.
+	ReferenceNumber nullable.Nullable[string] `json:"reference_number"`
+	ServiceNeeds    []string                  `json:"service_needs"`
+
+	// Source Who referred the client. Null when it is not known.
+	Source nullable.Nullable[string] `json:"source"`
+
+	// Transport How the client gets about. Null when it is not known.
+	Transport nullable.Nullable[string] `json:"transport"`
+}
+
+// ClientSection A section of a client.
+type ClientSection struct {
+	// Fields The fields of the section, as they stand in `sections` of the client.
+	Fields ClientSectionFields `json:"fields"`
+
+	// ManagedByCams The fields that follow CaMS and cannot be edited here. Empty when the client is not linked.
+	ManagedByCams []string `json:"managed_by_cams"`
+
+	// Section The name of the section.
+	Section string `json:"section"`
+}
+
+// ClientSectionEtags The `ETag` of each section, as it is sent back in `If-Match`.
+type ClientSectionEtags struct {
+	Address       string `json:"address"`
+	Communication string `json:"communication"`
+	Contact       string `json:"contact"`
+	Employment    string `json:"employment"`
+	Identity      string `json:"identity"`
+	Notes         string `json:"notes"`
+	Referral      string `json:"referral"`
+}
+
+// ClientSectionFields The fields of the section, as they stand in `sections` of the client.
+type ClientSectionFields map[string]interface{}
+
+// ClientSectionName A part of a client's record that is edited by itself.
+type ClientSectionName string
+
+// ClientSectionUpdate Fields of one section. Those that are absent stay as they are.
+type ClientSectionUpdate struct {
+	// City A few words, or null for none. Not blank.
+	City nullable.Nullable[NullableText] `json:"city,omitempty"`
+
+	// Country A country by its two letters (ISO 3166-1), or null for none.
+	//
+	// Example: CA
+	Country nullable.Nullable[Country] `json:"country,omitempty"`
+
+	// CurrentOccupation A few words, or null for none. Not blank.
+	CurrentOccupation nullable.Nullable[NullableText] `json:"current_occupation,omitempty"`
+
+	// DateOfBirth A day of the calendar, `YYYY-MM-DD`, or null for none.
+	//
+	// Example: 2026-03-31
+	DateOfBirth nullable.Nullable[NullableCivilDate] `json:"date_of_birth,omitempty"`
+
+	// Email One address, without a display name, that can be written to; or null for none.
+	//
+	// Example: maya.petrov@mail.example
+	Email nullable.Nullable[NullableEmail] `json:"email,omitempty"`
+
+	// FirstName A name. Not blank.
+	FirstName *Name `json:"first_name,omitempty"`
+
+	// HighestEducation The highest education that the client has finished, or null when it is not known.
+	HighestEducation nullable.Nullable[HighestEducation] `json:"highest_education,omitempty"`
+
+	// LastName A name. Not blank.
+	LastName *Name `json:"last_name,omitempty"`
+
+	// Line1 A few words, or null for none. Not blank.
+	Line1 nullable.Nullable[NullableText] `json:"line1,omitempty"`
+
+	// Line2 A few words, or null for none. Not blank.
+	Line2 nullable.Nullable[NullableText] `json:"line2,omitempty"`
+
+	// Notes A text of any lines, or null for none. Not blank.
+	Notes nullable.Nullable[NullableLongText] `json:"notes,omitempty"`
+
+	// PastOccupations The whole list. Empty for none.
+	PastOccupations *TextList `json:"past_occupations,omitempty"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
+
+	// PostalCode The postal code, or null for none. Those of CA, US, GB and DE are checked.
+	//
+	// Example: M5V 2T6
+	PostalCode nullable.Nullable[PostalCode] `json:"postal_code,omitempty"`
+
+	// Preferences A text of any lines, or null for none. Not blank.
+	Preferences nullable.Nullable[NullableLongText] `json:"preferences,omitempty"`
+
+	// PreferredChannel How the client wants to be reached, or null when it is not known.
+	PreferredChannel nullable.Nullable[PreferredChannel] `json:"preferred_channel,omitempty"`
+
+	// PreferredLanguage A language (BCP 47), or null for none.
+	//
+	// Example: fr-CA
+	PreferredLanguage nullable.Nullable[LanguageTag] `json:"preferred_language,omitempty"`
+
+	// PreferredName A few words, or null for none. Not blank.
+	PreferredName nullable.Nullable[NullableText] `json:"preferred_name,omitempty"`
+
+	// Pronouns A few words, or null for none. Not blank.
+	Pronouns nullable.Nullable[NullableText] `json:"pronouns,omitempty"`
+
+	// Reasons The whole list. Empty for none.
+	Reasons *TextList `json:"reasons,omitempty"`
+
+	// ReferenceNumber A few words, or null for none. Not blank.
+	ReferenceNumber nullable.Nullable[NullableText] `json:"reference_number,omitempty"`
+
+	// Region A few words, or null for none. Not blank.
+	Region nullable.Nullable[NullableText] `json:"region,omitempty"`
+
+	// ServiceNeeds The whole list. Empty for none.
+	ServiceNeeds *TextList `json:"service_needs,omitempty"`
+
+	// Source A few words, or null for none. Not blank.
+	Source nullable.Nullable[NullableText] `json:"source,omitempty"`
+
+	// Status How the client is employed, or null when it is not known.
+	Status nullable.Nullable[EmploymentStatus] `json:"status,omitempty"`
+
+	// TargetOccupations The whole list. Empty for none.
+	TargetOccupations *TextList `json:"target_occupations,omitempty"`
+
+	// Transport A few words, or null for none. Not blank.
+	Transport nullable.Nullable[NullableText] `json:"transport,omitempty"`
+}
+
+// ClientSections What is known of a client, by section.
+type ClientSections struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// Communication How to speak with the client.
+	Communication ClientCommunication `json:"communication"`
+
+	// Contact How to reach the client.
+	Contact ClientContact `json:"contact"`
+
+	// Employment What the client does and wants to do.
+	Employment ClientEmployment `json:"employment"`
+
+	// Identity Who the client is.
+	Identity ClientIdentity `json:"identity"`
+
+	// Notes What else is to be known.
+	Notes ClientNotes `json:"notes"`
+
+	// Referral How the client came here, and what they need.
+	Referral ClientReferral `json:"referral"`
+}
+
+// CommonAssessment A Common Assessment.
+type CommonAssessment struct {
+	// Address Where the client lives.
+	Address ClientAddress `json:"address"`
+
+	// Email Null when it is not known.
+	Email     nullable.Nullable[string] `json:"email"`
+	FirstName string                    `json:"first_name"`
+	LastName  string                    `json:"last_name"`
+	Number    string                    `json:"number"`
+
+	// Phone Null when it is not known.
+	Phone nullable.Nullable[string] `json:"phone"`
+
+	// RegisteredInCams Whether the person is registered in CaMS, and is to be added from there.
+	RegisteredInCams bool `json:"registered_in_cams"`
+
+	// Status `in_progress`, `submitted` or `withdrawn`, as the case system has it.
+	Status string `json:"status"`
+
+	// Submitted Whether a client can be added from it, as far as its status goes.
+	Submitted bool `json:"submitted"`
+}
+
+// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+type ConfirmDuplicate = bool
+
+// Country A country by its two letters (ISO 3166-1), or null for none.
+//
+// Example: CA
+type Country = string
 
 // CreatedAPIToken A new API token, with its secret.
 type CreatedAPIToken struct {
@@ -970,6 +1659,9 @@ type DryRun = bool
 //
 // Example: maya.petrov@mail.example
 type Email = string
+
+// EmploymentStatus How the client is employed, or null when it is not known.
+type EmploymentStatus string
 
 // EventHandover Hands the upcoming events of matters over.
 type EventHandover struct {
@@ -1024,6 +1716,9 @@ type Health struct {
 	Status string `json:"status"`
 }
 
+// HighestEducation The highest education that the client has finished, or null when it is not known.
+type HighestEducation string
+
 // Instant A moment, RFC 3339.
 //
 // Example: 2026-03-31T09:30:00Z
@@ -1067,9 +1762,25 @@ type Invitation struct {
 	SentAt     time.Time                    `json:"sent_at"`
 
 	// SentTo The address it went to last.
-	SentTo    string `json:"sent_to"`
+	SentTo string `json:"sent_to"`
+
+	// Status `pending`, `accepted` or `expired`.
+	Status    string `json:"status"`
 	TimesSent int    `json:"times_sent"`
 }
+
+// InvitationAccept defines model for InvitationAccept.
+type InvitationAccept struct {
+	// Password A password.
+	//
+	// Example: lantern-orchard-4-tides
+	Password Password `json:"password"`
+}
+
+// LanguageTag A language (BCP 47), or null for none.
+//
+// Example: fr-CA
+type LanguageTag = string
 
 // LinkedCount A count, and where to list what was counted.
 type LinkedCount struct {
@@ -1098,6 +1809,40 @@ type ManageAssignmentsRequest struct {
 	// Selection A set of people, named by their ids, by a saved selection, or by a filter.
 	Selection Selection `json:"selection"`
 }
+
+// ManualClientCreate A client with what is sent.
+type ManualClientCreate struct {
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
+	// Email One address, without a display name, that can be written to.
+	//
+	// Example: maya.petrov@mail.example
+	Email Email `json:"email"`
+
+	// ExternalID The id that something has in another system, or null for none. Unique among its kind.
+	//
+	// Example: crm-20931
+	ExternalID nullable.Nullable[NullableExternalKey] `json:"external_id,omitempty"`
+
+	// FirstName A name. Not blank.
+	FirstName Name `json:"first_name"`
+
+	// LastName A name. Not blank.
+	LastName Name `json:"last_name"`
+
+	// Phone A telephone number, as people write it, or null for none.
+	//
+	// Example: +1 416 555 0142
+	Phone nullable.Nullable[Phone] `json:"phone,omitempty"`
+
+	// SendInvitation Whether to send an invitation to the portal.
+	SendInvitation *SendInvitation    `json:"send_invitation,omitempty"`
+	Source         ManualClientSource `json:"source"`
+}
+
+// ManualClientSource defines model for ManualClientSource.
+type ManualClientSource string
 
 // Matter A legal case, for which one staff member is responsible.
 type Matter struct {
@@ -1488,11 +2233,28 @@ type NullableExternalKey = string
 // Example: 2026-03-31T09:30:00Z
 type NullableInstant = time.Time
 
+// NullableLongText A text of any lines, or null for none. Not blank.
+type NullableLongText = string
+
+// NullableText A few words, or null for none. Not blank.
+type NullableText = string
+
 // NullableUUID A UUID, or null for none.
 type NullableUUID = openapi_types.UUID
 
 // OlderTaskPolicy `leave` changes no task; `reassign` is `reassign_all` with the scope `assigned`.
 type OlderTaskPolicy string
+
+// OpenInvitation An invitation, as its link opens it.
+type OpenInvitation struct {
+	// Email What to sign in with later.
+	Email     string    `json:"email"`
+	ExpiresAt time.Time `json:"expires_at"`
+	FirstName string    `json:"first_name"`
+
+	// Organization The name of the organization that invites.
+	Organization string `json:"organization"`
+}
 
 // OpenapiDocument An OpenAPI document.
 type OpenapiDocument map[string]interface{}
@@ -1508,6 +2270,11 @@ type Organization struct {
 	// TimeZone An IANA time zone. Civil dates are meant in it.
 	TimeZone string `json:"time_zone"`
 }
+
+// Password A password.
+//
+// Example: lantern-orchard-4-tides
+type Password = string
 
 // PeopleCounts How many people, in all and of each kind.
 type PeopleCounts struct {
@@ -1623,6 +2390,20 @@ type PersonKind string
 // PersonKindList Any of these kinds.
 type PersonKindList = []PersonKind
 
+// PersonMatch Somebody who is already here, in short.
+type PersonMatch struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `client` or `referral`.
+	Kind string `json:"kind"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+}
+
 // PersonPage A page of people.
 type PersonPage struct {
 	Items []Person `json:"items"`
@@ -1670,6 +2451,14 @@ type PersonUpsert struct {
 // Example: +1 416 555 0142
 type Phone = string
 
+// PostalCode The postal code, or null for none. Those of CA, US, GB and DE are checked.
+//
+// Example: M5V 2T6
+type PostalCode = string
+
+// PreferredChannel How the client wants to be reached, or null when it is not known.
+type PreferredChannel string
+
 // Problem An RFC 9457 problem.
 type Problem struct {
 	// Code Stable, in snake_case. All codes stand in the table of errors above.
@@ -1683,6 +2472,9 @@ type Problem struct {
 
 	// Instance The path that was asked for.
 	Instance string `json:"instance"`
+
+	// Matches Those who have the email, or began from the assessment, and whom the caller sees; with `duplicate_person` only.
+	Matches *[]PersonMatch `json:"matches,omitempty"`
 
 	// Params The variables of `detail`, by name. Which there are depends on the code.
 	Params ProblemParams `json:"params"`
@@ -2139,6 +2931,51 @@ type SelectionCreate struct {
 	Selection Selection `json:"selection"`
 }
 
+// SendInvitation Whether to send an invitation to the portal.
+type SendInvitation = bool
+
+// SentInvitation An invitation that was just sent.
+type SentInvitation struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// InviteURL The link of the mail, shown this once. Whoever has it can accept the invitation.
+	InviteURL string    `json:"invite_url"`
+	SentAt    time.Time `json:"sent_at"`
+
+	// SentTo The address it goes to.
+	SentTo string `json:"sent_to"`
+
+	// TimesSent How many there were, this one included.
+	TimesSent int `json:"times_sent"`
+}
+
+// Session A session, with its token.
+type Session struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Kind `staff` or `client`.
+	Kind string `json:"kind"`
+
+	// Token The token itself, shown this once.
+	Token string `json:"token"`
+}
+
+// SessionCreate defines model for SessionCreate.
+type SessionCreate struct {
+	// Email One address, without a display name, that can be written to.
+	//
+	// Example: maya.petrov@mail.example
+	Email Email `json:"email"`
+
+	// OrganizationID For whoever has accounts in several organizations.
+	OrganizationID *UUID `json:"organization_id,omitempty"`
+
+	// Password A password.
+	//
+	// Example: lantern-orchard-4-tides
+	Password Password `json:"password"`
+}
+
 // Staff A staff member.
 type Staff struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2194,6 +3031,9 @@ type StaffCreate struct {
 
 	// Role An administrator has all permissions, and more.
 	Role StaffRole `json:"role"`
+
+	// SendInvitation Whether to send an invitation to set a password. Programs that add staff are not to surprise them.
+	SendInvitation *bool `json:"send_invitation,omitempty"`
 }
 
 // StaffDeactivation A deactivated staff member, and the work they still hold.
@@ -2555,6 +3395,12 @@ type TaskUpsert struct {
 	Title TaskTitle `json:"title"`
 }
 
+// Text A few words. Not blank.
+type Text = string
+
+// TextList The whole list. Empty for none.
+type TextList = []Text
+
 // Total How many match in all. Present with `include_total=true` only.
 type Total = int
 
@@ -2630,10 +3476,25 @@ type WorkloadLinks struct {
 	People string `json:"people"`
 }
 
+// AssessmentNumber What something is called in a case system. Letter case makes no difference.
+//
+// Example: CL-000001
+type AssessmentNumber = CaseSystemKey
+
 // CalendarEventID A UUID. Those that the service gives are of version 7.
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type CalendarEventID = UUID
+
+// CamsReference What something is called in a case system. Letter case makes no difference.
+//
+// Example: CL-000001
+type CamsReference = CaseSystemKey
+
+// ClientID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type ClientID = UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -2654,6 +3515,14 @@ type IfMatch = string
 
 // IncludeTotal defines model for IncludeTotal.
 type IncludeTotal = bool
+
+// InvitationToken defines model for InvitationToken.
+type InvitationToken = string
+
+// InvitedClientID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type InvitedClientID = UUID
 
 // LastEventID defines model for LastEventId.
 type LastEventID = int
@@ -2681,6 +3550,11 @@ type Prefer = string
 
 // PreferWait defines model for PreferWait.
 type PreferWait = string
+
+// ReferralPersonID A UUID. Those that the service gives are of version 7.
+//
+// Example: 01900000-0000-7000-8000-000000001001
+type ReferralPersonID = UUID
 
 // RunID A UUID. Those that the service gives are of version 7.
 //
@@ -2719,6 +3593,15 @@ type TaskID = UUID
 //
 // Example: 01900000-0000-7000-8000-000000001001
 type TokenID = UUID
+
+// WebhookID defines model for WebhookId.
+type WebhookID = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
 
 // BadRequest An RFC 9457 problem.
 type BadRequest = Problem
@@ -2881,6 +3764,51 @@ type UpdateCalendarEventParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListClientMatchesParams defines parameters for ListClientMatches.
+type ListClientMatchesParams struct {
+	// LastName The last name, or how it begins.
+	LastName SearchText `form:"last_name" json:"last_name"`
+
+	// FirstName The first name, or how it begins.
+	FirstName *SearchText `form:"first_name,omitempty" json:"first_name,omitempty"`
+}
+
+// CreateClientParams defines parameters for CreateClient.
+type CreateClientParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UnlinkCamsParams defines parameters for UnlinkCams.
+type UnlinkCamsParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// LinkCamsParams defines parameters for LinkCams.
+type LinkCamsParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// SyncCamsParams defines parameters for SyncCams.
+type SyncCamsParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResendClientInviteParams defines parameters for ResendClientInvite.
+type ResendClientInviteParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateClientSectionParams defines parameters for UpdateClientSection.
+type UpdateClientSectionParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ReplaceIntakeTemplateParams defines parameters for ReplaceIntakeTemplate.
 type ReplaceIntakeTemplateParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
@@ -3013,6 +3941,12 @@ type ListPeopleParams struct {
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
 }
 
+// BecomeClientParams defines parameters for BecomeClient.
+type BecomeClientParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ReassignWorkParams defines parameters for ReassignWork.
 type ReassignWorkParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
@@ -3106,6 +4040,12 @@ type CreateSelectionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteSessionParams defines parameters for DeleteSession.
+type DeleteSessionParams struct {
+	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListStaffParams defines parameters for ListStaff.
 type ListStaffParams struct {
 	// Status In any of these states.
@@ -3192,6 +4132,12 @@ type ReactivateStaffParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ResendStaffInviteParams defines parameters for ResendStaffInvite.
+type ResendStaffInviteParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTasksParams defines parameters for ListTasks.
 type ListTasksParams struct {
 	// Status In any of these states.
@@ -3256,6 +4202,18 @@ type UpdateTaskParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ReceiveCamsWebhookParams defines parameters for ReceiveCamsWebhook.
+type ReceiveCamsWebhookParams struct {
+	// WebhookID The id of the message (Standard Webhooks). The same whenever it is sent again.
+	WebhookID *WebhookID `json:"webhook-id,omitempty"`
+
+	// WebhookTimestamp When the message was sent, in seconds since 1970 (Standard Webhooks).
+	WebhookTimestamp *WebhookTimestamp `json:"webhook-timestamp,omitempty"`
+
+	// WebhookSignature The signatures of the message, with spaces between them (Standard Webhooks).
+	WebhookSignature *WebhookSignature `json:"webhook-signature,omitempty"`
+}
+
 // CreateAPITokenJSONRequestBody defines body for CreateAPIToken for application/json ContentType.
 type CreateAPITokenJSONRequestBody = APITokenCreate
 
@@ -3276,8 +4234,20 @@ type UpsertCalendarEventByExternalIDJSONRequestBody = CalendarEventUpsert
 // UpdateCalendarEventJSONRequestBody defines body for UpdateCalendarEvent for application/json ContentType.
 type UpdateCalendarEventJSONRequestBody = CalendarEventUpdate
 
+// CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
+type CreateClientJSONRequestBody = ClientCreate
+
+// LinkCamsJSONRequestBody defines body for LinkCams for application/json ContentType.
+type LinkCamsJSONRequestBody = CamsLinkReplace
+
+// UpdateClientSectionJSONRequestBody defines body for UpdateClientSection for application/json ContentType.
+type UpdateClientSectionJSONRequestBody = ClientSectionUpdate
+
 // ReplaceIntakeTemplateJSONRequestBody defines body for ReplaceIntakeTemplate for application/json ContentType.
 type ReplaceIntakeTemplateJSONRequestBody = IntakeTemplateReplace
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationAccept
 
 // ManageAssignmentsJSONRequestBody defines body for ManageAssignments for application/json ContentType.
 type ManageAssignmentsJSONRequestBody = ManageAssignmentsRequest
@@ -3300,6 +4270,9 @@ type MarkNotificationsReadJSONRequestBody = NotificationsMarkRead
 // UpsertPersonByExternalIDJSONRequestBody defines body for UpsertPersonByExternalID for application/json ContentType.
 type UpsertPersonByExternalIDJSONRequestBody = PersonUpsert
 
+// BecomeClientJSONRequestBody defines body for BecomeClient for application/json ContentType.
+type BecomeClientJSONRequestBody = BecomeClientRequest
+
 // ReassignWorkJSONRequestBody defines body for ReassignWork for application/json ContentType.
 type ReassignWorkJSONRequestBody = ReassignWorkRequest
 
@@ -3319,6 +4292,9 @@ type UndoRunJSONRequestBody = RunUndoRequest
 
 // CreateSelectionJSONRequestBody defines body for CreateSelection for application/json ContentType.
 type CreateSelectionJSONRequestBody = SelectionCreate
+
+// CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
+type CreateSessionJSONRequestBody = SessionCreate
 
 // CreateStaffJSONRequestBody defines body for CreateStaff for application/json ContentType.
 type CreateStaffJSONRequestBody = StaffCreate
@@ -3343,6 +4319,9 @@ type UpsertTaskByExternalIDJSONRequestBody = TaskUpsert
 
 // UpdateTaskJSONRequestBody defines body for UpdateTask for application/json ContentType.
 type UpdateTaskJSONRequestBody = TaskUpdate
+
+// ReceiveCamsWebhookJSONRequestBody defines body for ReceiveCamsWebhook for application/json ContentType.
+type ReceiveCamsWebhookJSONRequestBody = CamsWebhook
 
 // AsAssignChange returns the union data inside the AssignmentChange as a AssignChange
 func (t AssignmentChange) AsAssignChange() (AssignChange, error) {
@@ -3517,6 +4496,143 @@ func (t *AssignmentChange) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsManualClientCreate returns the union data inside the ClientCreate as a ManualClientCreate
+func (t ClientCreate) AsManualClientCreate() (ManualClientCreate, error) {
+	var body ManualClientCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromManualClientCreate overwrites any union data inside the ClientCreate as the provided ManualClientCreate
+func (t *ClientCreate) FromManualClientCreate(v ManualClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"manual"}`))
+	t.union = b
+	return err
+}
+
+// MergeManualClientCreate performs a merge with any union data inside the ClientCreate, using the provided ManualClientCreate
+func (t *ClientCreate) MergeManualClientCreate(v ManualClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"manual"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsAssessmentClientCreate returns the union data inside the ClientCreate as a AssessmentClientCreate
+func (t ClientCreate) AsAssessmentClientCreate() (AssessmentClientCreate, error) {
+	var body AssessmentClientCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAssessmentClientCreate overwrites any union data inside the ClientCreate as the provided AssessmentClientCreate
+func (t *ClientCreate) FromAssessmentClientCreate(v AssessmentClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"common_assessment"}`))
+	t.union = b
+	return err
+}
+
+// MergeAssessmentClientCreate performs a merge with any union data inside the ClientCreate, using the provided AssessmentClientCreate
+func (t *ClientCreate) MergeAssessmentClientCreate(v AssessmentClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"common_assessment"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCamsClientCreate returns the union data inside the ClientCreate as a CamsClientCreate
+func (t ClientCreate) AsCamsClientCreate() (CamsClientCreate, error) {
+	var body CamsClientCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCamsClientCreate overwrites any union data inside the ClientCreate as the provided CamsClientCreate
+func (t *ClientCreate) FromCamsClientCreate(v CamsClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"cams"}`))
+	t.union = b
+	return err
+}
+
+// MergeCamsClientCreate performs a merge with any union data inside the ClientCreate, using the provided CamsClientCreate
+func (t *ClientCreate) MergeCamsClientCreate(v CamsClientCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"source":"cams"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ClientCreate) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"source"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t ClientCreate) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "cams":
+		return t.AsCamsClientCreate()
+	case "common_assessment":
+		return t.AsAssessmentClientCreate()
+	case "manual":
+		return t.AsManualClientCreate()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t ClientCreate) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ClientCreate) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // AsPeopleSelection returns the union data inside the Selection as a PeopleSelection
 func (t Selection) AsPeopleSelection() (PeopleSelection, error) {
 	var body PeopleSelection
@@ -3664,8 +4780,8 @@ type HttpRequestDoer interface {
 	Do(req *http.Request) (*http.Response, error)
 }
 
-// Client which conforms to the OpenAPI3 specification for this service.
-type Client struct {
+// HTTPClient which conforms to the OpenAPI3 specification for this service.
+type HTTPClient struct {
 	// The endpoint of the server conforming to this interface, with scheme,
 	// https://api.deepmap.com for example. This can contain a path relative
 	// to the server, such as https://api.deepmap.com/dev-test, and all the
@@ -3682,12 +4798,12 @@ type Client struct {
 }
 
 // ClientOption allows setting custom parameters during construction
-type ClientOption func(*Client) error
+type ClientOption func(*HTTPClient) error
 
-// Creates a new Client, with reasonable defaults
-func NewClient(server string, opts ...ClientOption) (*Client, error) {
+// Creates a new HTTPClient, with reasonable defaults
+func NewClient(server string, opts ...ClientOption) (*HTTPClient, error) {
 	// create a client with sane default values
-	client := Client{
+	client := HTTPClient{
 		Server: server,
 	}
 	// mutate client and add all optional params
@@ -3710,7 +4826,7 @@ func NewClient(server string, opts ...ClientOption) (*Client, error) {
 // WithHTTPClient allows overriding the default Doer, which is
 // automatically created using http.Client. This is useful for tests.
 func WithHTTPClient(doer HttpRequestDoer) ClientOption {
-	return func(c *Client) error {
+	return func(c *HTTPClient) error {
 		c.Client = doer
 		return nil
 	}
@@ -3719,7 +4835,7 @@ func WithHTTPClient(doer HttpRequestDoer) ClientOption {
 // WithRequestEditorFn allows setting up a callback function, which will be
 // called right before sending the request. This can be used to mutate the request.
 func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
-	return func(c *Client) error {
+	return func(c *HTTPClient) error {
 		c.RequestEditors = append(c.RequestEditors, fn)
 		return nil
 	}
@@ -4017,6 +5133,216 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
 	UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCamsClient Look into a record of CaMS
+	//
+	// What CaMS holds of a client, before they are added or linked. It is read from CaMS now, and not kept.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `case_reference_given` (422), `case_system_unavailable` (503).
+	//
+	// Corresponds with GET /v1/cams-clients/{reference} (the `GetCamsClient` operationId).
+	GetCamsClient(ctx context.Context, reference CamsReference, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListClientMatches Look whether a person is already here
+	//
+	// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+	// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+	// first name begins with it. Letter case and accents make no difference. At most 20.
+	//
+	// Scope `read`. Everybody may ask; the list holds whom the caller sees.
+	// Errors: `unknown_parameter`, `invalid_parameter` (400).
+	//
+	// Corresponds with GET /v1/client-matches (the `ListClientMatches` operationId).
+	ListClientMatches(ctx context.Context, params *ListClientMatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClientWithBody Add a client
+	//
+	// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+	// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+	// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+	//
+	// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+	// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+	// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+	// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+	CreateClientWithBody(ctx context.Context, params *CreateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClient Add a client
+	//
+	// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+	// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+	// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+	//
+	// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+	// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+	// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+	// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+	CreateClient(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClient Read a client
+	//
+	// One client: what every person has, all sections, the link to CaMS and the invitation. `section_etags` are the versions of the
+	// sections, for editing one. A referral is none: see `GET /v1/people/{person_id}`.
+	//
+	// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404).
+	//
+	// Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
+	GetClient(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlinkCams End the link of a client to CaMS
+	//
+	// The client keeps the values that came last, and can be edited here again. Ending a link that is not there changes nothing.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Corresponds with DELETE /v1/clients/{client_id}/cams-link (the `UnlinkCams` operationId).
+	UnlinkCams(ctx context.Context, clientID ClientID, params *UnlinkCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkCamsWithBody Link a client to CaMS
+	//
+	// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+	// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+	// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+	// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+	// `case_system_unavailable` (503).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+	LinkCamsWithBody(ctx context.Context, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkCams Link a client to CaMS
+	//
+	// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+	// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+	// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+	// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+	// `case_system_unavailable` (503).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+	LinkCams(ctx context.Context, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SyncCams Bring a client up to date with CaMS now
+	//
+	// Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+	// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
+	//
+	// Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
+	SyncCams(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResendClientInvite Send a client's invitation again
+	//
+	// Sends a new invitation to the client's email, whether one was sent before or not. The answer has the link, to copy and send in
+	// another way; earlier links stop working. At most five are sent to a person within an hour. The answer that is kept for an
+	// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `no_email`, `idempotency_key_reused` (422), `rate_limited` (429).
+	//
+	// Corresponds with POST /v1/clients/{client_id}/resend-invite (the `ResendClientInvite` operationId).
+	ResendClientInvite(ctx context.Context, clientID InvitedClientID, params *ResendClientInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClientSection Read a section of a client
+	//
+	// One section with its own `ETag`, and which of its fields follow CaMS and cannot be edited here.
+	//
+	// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404).
+	//
+	// Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
+	GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateClientSectionWithBody Change a section of a client
+	//
+	// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+	// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+	//
+	// | section | fields |
+	// | --- | --- |
+	// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+	// | `contact` | `email`, `phone`, `preferred_channel` |
+	// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+	// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+	// | `communication` | `preferred_language`, `preferences` |
+	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+	// | `notes` | `notes` |
+	//
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+	UpdateClientSectionWithBody(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateClientSection Change a section of a client
+	//
+	// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+	// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+	//
+	// | section | fields |
+	// | --- | --- |
+	// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+	// | `contact` | `email`, `phone`, `preferred_channel` |
+	// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+	// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+	// | `communication` | `preferred_language`, `preferences` |
+	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+	// | `notes` | `notes` |
+	//
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+	UpdateClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCommonAssessment Look into a Common Assessment
+	//
+	// What a Common Assessment holds, before a client is added from it. It is read from the case system now, and not kept.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `case_system_unavailable` (503).
+	//
+	// Corresponds with GET /v1/common-assessments/{number} (the `GetCommonAssessment` operationId).
+	GetCommonAssessment(ctx context.Context, number AssessmentNumber, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetIntakeTemplate Read the intake template
 	//
 	// The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -4049,6 +5375,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/intake-template (the `ReplaceIntakeTemplate` operationId).
 	ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntakeTemplateParams, body ReplaceIntakeTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetInvitation Open an invitation
+	//
+	// Whom an invitation is for. No credential is needed: the token of the link is one. A token that is wrong, used, expired or replaced by
+	// a later one gets one and the same answer.
+	//
+	// Errors: `invitation_invalid` (404).
+	//
+	// Corresponds with GET /v1/invitations/{token} (the `GetInvitation` operationId).
+	GetInvitation(ctx context.Context, token InvitationToken, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitationWithBody Accept an invitation
+	//
+	// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+	// can be used once. No credential is needed: the token of the link is one.
+	//
+	// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBody(ctx context.Context, token InvitationToken, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitation Accept an invitation
+	//
+	// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+	// can be used once. No credential is needed: the token of the link is one.
+	//
+	// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+	AcceptInvitation(ctx context.Context, token InvitationToken, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ManageAssignmentsWithBody Change who serves the selected people
 	//
@@ -4208,10 +5572,19 @@ type ClientInterface interface {
 	//
 	// The staff member whom the credential stands for, their organization, and what they may do.
 	//
-	// Any credential will do; no scope is needed.
+	// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMyProfile Read one's own profile
+	//
+	// What a client who has signed in sees of themselves. What staff note about them is not in it.
+	//
+	// A client's session, as `POST /v1/sessions` gives it; staff get `permission_denied` (403).
+	//
+	// Corresponds with GET /v1/me/profile (the `GetMyProfile` operationId).
+	GetMyProfile(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetNotificationSettings Read how one is notified
 	//
@@ -4322,10 +5695,11 @@ type ClientInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4336,10 +5710,11 @@ type ClientInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4356,6 +5731,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
 	GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BecomeClientWithBody Turn a referral into a client
+	//
+	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+	// portal unless `send_invitation` is false.
+	//
+	// Scope `clients`. Both permissions, `clients` and `referrals`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+	BecomeClientWithBody(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BecomeClient Turn a referral into a client
+	//
+	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+	// portal unless `send_invitation` is false.
+	//
+	// Scope `clients`. Both permissions, `clients` and `referrals`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+	BecomeClient(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReassignWorkWithBody Hand a staff member's work over to others
 	//
@@ -4648,6 +6051,50 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
 	GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateSessionWithBody Sign in
+	//
+	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	//
+	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+	// minutes an account is not tried any more until these have passed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+	CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSession Sign in
+	//
+	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	//
+	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+	// minutes an account is not tried any more until these have passed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+	CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSession Sign out
+	//
+	// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+	//
+	// Any credential, a client's session too; no scope is needed.
+	// Errors: `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
+	DeleteSession(ctx context.Context, params *DeleteSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListStaff List staff
 	//
 	// The staff of the organization, active and deactivated.
@@ -4660,7 +6107,8 @@ type ClientInterface interface {
 
 	// CreateStaffWithBody Create a staff member
 	//
-	// Adds an active staff member. Only administrators make administrators.
+	// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+	// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -4673,7 +6121,8 @@ type ClientInterface interface {
 
 	// CreateStaff Create a staff member
 	//
-	// Adds an active staff member. Only administrators make administrators.
+	// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+	// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -4848,6 +6297,18 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/staff/{staff_id}/reactivate (the `ReactivateStaff` operationId).
 	ReactivateStaff(ctx context.Context, staffID StaffID, params *ReactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ResendStaffInvite Send a staff member's invitation again
+	//
+	// Sends a new invitation to the staff member's email, whether one was sent before or not. The answer has the link, to copy and send in
+	// another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
+	// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+	//
+	// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+	// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
+	//
+	// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
+	ResendStaffInvite(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetStaffWorkload Count the work of a staff member
 	//
 	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
@@ -4964,6 +6425,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/tasks/{task_id} (the `UpdateTask` operationId).
 	UpdateTask(ctx context.Context, taskID TaskID, params *UpdateTaskParams, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveCamsWebhookWithBody Hear of a change in CaMS
+	//
+	// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+	// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+	// nothing and is answered likewise.
+	//
+	// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+	ReceiveCamsWebhookWithBody(ctx context.Context, params *ReceiveCamsWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveCamsWebhook Hear of a change in CaMS
+	//
+	// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+	// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+	// nothing and is answered likewise.
+	//
+	// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+	ReceiveCamsWebhook(ctx context.Context, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetDocs Read the documentation
@@ -4971,7 +6458,7 @@ type ClientInterface interface {
 // A page with every operation, to read and to try out. It works without internet. No credential is needed.
 //
 // Corresponds with GET /docs (the `GetDocs` operationId).
-func (c *Client) GetDocs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetDocs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDocsRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -4988,7 +6475,7 @@ func (c *Client) GetDocs(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 // Answers as long as the process runs, whatever the state of the database. No credential is needed.
 //
 // Corresponds with GET /healthz (the `GetHealth` operationId).
-func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHealthRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5005,7 +6492,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Metrics in the text format of Prometheus. They hold no names and no ids. No credential is needed.
 //
 // Corresponds with GET /metrics (the `GetMetrics` operationId).
-func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMetricsRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5022,7 +6509,7 @@ func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) 
 // This document. No credential is needed.
 //
 // Corresponds with GET /openapi.json (the `GetOpenapiJSON` operationId).
-func (c *Client) GetOpenapiJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetOpenapiJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOpenapiJSONRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5039,7 +6526,7 @@ func (c *Client) GetOpenapiJSON(ctx context.Context, reqEditors ...RequestEditor
 // This document. No credential is needed.
 //
 // Corresponds with GET /openapi.yaml (the `GetOpenapiYAML` operationId).
-func (c *Client) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOpenapiYAMLRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5057,7 +6544,7 @@ func (c *Client) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEditor
 // Errors: `not_ready` (503), also while the instance shuts down.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
-func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReadinessRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5078,7 +6565,7 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/api-tokens (the `ListAPITokens` operationId).
-func (c *Client) ListAPITokens(ctx context.Context, params *ListAPITokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListAPITokens(ctx context.Context, params *ListAPITokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAPITokensRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -5103,7 +6590,7 @@ func (c *Client) ListAPITokens(ctx context.Context, params *ListAPITokensParams,
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/api-tokens (the `CreateAPIToken` operationId).
-func (c *Client) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAPITokenRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5128,7 +6615,7 @@ func (c *Client) CreateAPITokenWithBody(ctx context.Context, params *CreateAPITo
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/api-tokens (the `CreateAPIToken` operationId).
-func (c *Client) CreateAPIToken(ctx context.Context, params *CreateAPITokenParams, body CreateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateAPIToken(ctx context.Context, params *CreateAPITokenParams, body CreateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAPITokenRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5148,7 +6635,7 @@ func (c *Client) CreateAPIToken(ctx context.Context, params *CreateAPITokenParam
 // Errors: `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
 //
 // Corresponds with DELETE /v1/api-tokens/{token_id} (the `RevokeAPIToken` operationId).
-func (c *Client) RevokeAPIToken(ctx context.Context, tokenID TokenID, params *RevokeAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) RevokeAPIToken(ctx context.Context, tokenID TokenID, params *RevokeAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeAPITokenRequest(c.Server, tokenID, params)
 	if err != nil {
 		return nil, err
@@ -5168,7 +6655,7 @@ func (c *Client) RevokeAPIToken(ctx context.Context, tokenID TokenID, params *Re
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
-func (c *Client) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAPITokenRequest(c.Server, tokenID)
 	if err != nil {
 		return nil, err
@@ -5194,7 +6681,7 @@ func (c *Client) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ..
 //
 // Corresponds with POST /v1/assign-staff (the `AssignStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) AssignStaffWithBody(ctx context.Context, params *AssignStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) AssignStaffWithBody(ctx context.Context, params *AssignStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAssignStaffRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5220,7 +6707,7 @@ func (c *Client) AssignStaffWithBody(ctx context.Context, params *AssignStaffPar
 //
 // Corresponds with POST /v1/assign-staff (the `AssignStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) AssignStaff(ctx context.Context, params *AssignStaffParams, body AssignStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) AssignStaff(ctx context.Context, params *AssignStaffParams, body AssignStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAssignStaffRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5248,7 +6735,7 @@ func (c *Client) AssignStaff(ctx context.Context, params *AssignStaffParams, bod
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAssignmentSummaryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAssignmentSummaryRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5276,7 +6763,7 @@ func (c *Client) GetAssignmentSummaryWithBody(ctx context.Context, params *GetAs
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/assignment-summary (the `GetAssignmentSummary` operationId).
-func (c *Client) GetAssignmentSummary(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetAssignmentSummary(ctx context.Context, params *GetAssignmentSummaryParams, body GetAssignmentSummaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAssignmentSummaryRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5296,7 +6783,7 @@ func (c *Client) GetAssignmentSummary(ctx context.Context, params *GetAssignment
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
-func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAuditEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -5316,7 +6803,7 @@ func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsPar
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/calendar-events (the `ListCalendarEvents` operationId).
-func (c *Client) ListCalendarEvents(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListCalendarEvents(ctx context.Context, params *ListCalendarEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListCalendarEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -5339,7 +6826,7 @@ func (c *Client) ListCalendarEvents(ctx context.Context, params *ListCalendarEve
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
-func (c *Client) CreateCalendarEventWithBody(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateCalendarEventWithBody(ctx context.Context, params *CreateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateCalendarEventRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5362,7 +6849,7 @@ func (c *Client) CreateCalendarEventWithBody(ctx context.Context, params *Create
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/calendar-events (the `CreateCalendarEvent` operationId).
-func (c *Client) CreateCalendarEvent(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateCalendarEvent(ctx context.Context, params *CreateCalendarEventParams, body CreateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateCalendarEventRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5386,7 +6873,7 @@ func (c *Client) CreateCalendarEvent(ctx context.Context, params *CreateCalendar
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
-func (c *Client) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertCalendarEventByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5410,7 +6897,7 @@ func (c *Client) UpsertCalendarEventByExternalIDWithBody(ctx context.Context, ex
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/calendar-events/by-external-id/{external_id} (the `UpsertCalendarEventByExternalID` operationId).
-func (c *Client) UpsertCalendarEventByExternalID(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertCalendarEventByExternalID(ctx context.Context, externalID ExternalID, body UpsertCalendarEventByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertCalendarEventByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -5431,7 +6918,7 @@ func (c *Client) UpsertCalendarEventByExternalID(ctx context.Context, externalID
 // Errors: `not_found` (404), of an event that its matter hides from the caller too.
 //
 // Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
-func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCalendarEventRequest(c.Server, calendarEventID)
 	if err != nil {
 		return nil, err
@@ -5456,7 +6943,7 @@ func (c *Client) GetCalendarEvent(ctx context.Context, calendarEventID CalendarE
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
-func (c *Client) UpdateCalendarEventWithBody(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateCalendarEventWithBody(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateCalendarEventRequestWithBody(c.Server, calendarEventID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5481,8 +6968,358 @@ func (c *Client) UpdateCalendarEventWithBody(ctx context.Context, calendarEventI
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
-func (c *Client) UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateCalendarEventRequest(c.Server, calendarEventID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCamsClient Look into a record of CaMS
+//
+// What CaMS holds of a client, before they are added or linked. It is read from CaMS now, and not kept.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `case_reference_given` (422), `case_system_unavailable` (503).
+//
+// Corresponds with GET /v1/cams-clients/{reference} (the `GetCamsClient` operationId).
+func (c *HTTPClient) GetCamsClient(ctx context.Context, reference CamsReference, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCamsClientRequest(c.Server, reference)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListClientMatches Look whether a person is already here
+//
+// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+// first name begins with it. Letter case and accents make no difference. At most 20.
+//
+// Scope `read`. Everybody may ask; the list holds whom the caller sees.
+// Errors: `unknown_parameter`, `invalid_parameter` (400).
+//
+// Corresponds with GET /v1/client-matches (the `ListClientMatches` operationId).
+func (c *HTTPClient) ListClientMatches(ctx context.Context, params *ListClientMatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClientMatchesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClientWithBody Add a client
+//
+// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+//
+// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+// `confirm_duplicate` says that they are not the same person.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+func (c *HTTPClient) CreateClientWithBody(ctx context.Context, params *CreateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClientRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClient Add a client
+//
+// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+//
+// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+// `confirm_duplicate` says that they are not the same person.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+func (c *HTTPClient) CreateClient(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClientRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClient Read a client
+//
+// One client: what every person has, all sections, the link to CaMS and the invitation. `section_etags` are the versions of the
+// sections, for editing one. A referral is none: see `GET /v1/people/{person_id}`.
+//
+// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404).
+//
+// Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
+func (c *HTTPClient) GetClient(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientRequest(c.Server, clientID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlinkCams End the link of a client to CaMS
+//
+// The client keeps the values that came last, and can be edited here again. Ending a link that is not there changes nothing.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
+//
+// Corresponds with DELETE /v1/clients/{client_id}/cams-link (the `UnlinkCams` operationId).
+func (c *HTTPClient) UnlinkCams(ctx context.Context, clientID ClientID, params *UnlinkCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlinkCamsRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkCamsWithBody Link a client to CaMS
+//
+// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+// `case_system_unavailable` (503).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+func (c *HTTPClient) LinkCamsWithBody(ctx context.Context, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkCamsRequestWithBody(c.Server, clientID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkCams Link a client to CaMS
+//
+// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+// `case_system_unavailable` (503).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+func (c *HTTPClient) LinkCams(ctx context.Context, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkCamsRequest(c.Server, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SyncCams Bring a client up to date with CaMS now
+//
+// Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
+//
+// Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
+func (c *HTTPClient) SyncCams(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSyncCamsRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendClientInvite Send a client's invitation again
+//
+// Sends a new invitation to the client's email, whether one was sent before or not. The answer has the link, to copy and send in
+// another way; earlier links stop working. At most five are sent to a person within an hour. The answer that is kept for an
+// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `no_email`, `idempotency_key_reused` (422), `rate_limited` (429).
+//
+// Corresponds with POST /v1/clients/{client_id}/resend-invite (the `ResendClientInvite` operationId).
+func (c *HTTPClient) ResendClientInvite(ctx context.Context, clientID InvitedClientID, params *ResendClientInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendClientInviteRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClientSection Read a section of a client
+//
+// One section with its own `ETag`, and which of its fields follow CaMS and cannot be edited here.
+//
+// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404).
+//
+// Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
+func (c *HTTPClient) GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientSectionRequest(c.Server, clientID, section)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateClientSectionWithBody Change a section of a client
+//
+// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+//
+// | section | fields |
+// | --- | --- |
+// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+// | `contact` | `email`, `phone`, `preferred_channel` |
+// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+// | `communication` | `preferred_language`, `preferences` |
+// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+// | `notes` | `notes` |
+//
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+func (c *HTTPClient) UpdateClientSectionWithBody(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateClientSectionRequestWithBody(c.Server, clientID, section, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateClientSection Change a section of a client
+//
+// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+//
+// | section | fields |
+// | --- | --- |
+// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+// | `contact` | `email`, `phone`, `preferred_channel` |
+// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+// | `communication` | `preferred_language`, `preferences` |
+// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+// | `notes` | `notes` |
+//
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+func (c *HTTPClient) UpdateClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateClientSectionRequest(c.Server, clientID, section, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCommonAssessment Look into a Common Assessment
+//
+// What a Common Assessment holds, before a client is added from it. It is read from the case system now, and not kept.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `case_system_unavailable` (503).
+//
+// Corresponds with GET /v1/common-assessments/{number} (the `GetCommonAssessment` operationId).
+func (c *HTTPClient) GetCommonAssessment(ctx context.Context, number AssessmentNumber, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCommonAssessmentRequest(c.Server, number)
 	if err != nil {
 		return nil, err
 	}
@@ -5500,7 +7337,7 @@ func (c *Client) UpdateCalendarEvent(ctx context.Context, calendarEventID Calend
 // Scope `read`. Administrators; others get `permission_denied` (403).
 //
 // Corresponds with GET /v1/intake-template (the `GetIntakeTemplate` operationId).
-func (c *Client) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetIntakeTemplateRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5522,7 +7359,7 @@ func (c *Client) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEdi
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/intake-template (the `ReplaceIntakeTemplate` operationId).
-func (c *Client) ReplaceIntakeTemplateWithBody(ctx context.Context, params *ReplaceIntakeTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceIntakeTemplateWithBody(ctx context.Context, params *ReplaceIntakeTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceIntakeTemplateRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5544,8 +7381,76 @@ func (c *Client) ReplaceIntakeTemplateWithBody(ctx context.Context, params *Repl
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/intake-template (the `ReplaceIntakeTemplate` operationId).
-func (c *Client) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntakeTemplateParams, body ReplaceIntakeTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntakeTemplateParams, body ReplaceIntakeTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceIntakeTemplateRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetInvitation Open an invitation
+//
+// Whom an invitation is for. No credential is needed: the token of the link is one. A token that is wrong, used, expired or replaced by
+// a later one gets one and the same answer.
+//
+// Errors: `invitation_invalid` (404).
+//
+// Corresponds with GET /v1/invitations/{token} (the `GetInvitation` operationId).
+func (c *HTTPClient) GetInvitation(ctx context.Context, token InvitationToken, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetInvitationRequest(c.Server, token)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitationWithBody Accept an invitation
+//
+// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+// can be used once. No credential is needed: the token of the link is one.
+//
+// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+func (c *HTTPClient) AcceptInvitationWithBody(ctx context.Context, token InvitationToken, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequestWithBody(c.Server, token, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitation Accept an invitation
+//
+// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+// can be used once. No credential is needed: the token of the link is one.
+//
+// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+func (c *HTTPClient) AcceptInvitation(ctx context.Context, token InvitationToken, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequest(c.Server, token, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5577,7 +7482,7 @@ func (c *Client) ReplaceIntakeTemplate(ctx context.Context, params *ReplaceIntak
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/manage-assignments (the `ManageAssignments` operationId).
-func (c *Client) ManageAssignmentsWithBody(ctx context.Context, params *ManageAssignmentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ManageAssignmentsWithBody(ctx context.Context, params *ManageAssignmentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageAssignmentsRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5610,7 +7515,7 @@ func (c *Client) ManageAssignmentsWithBody(ctx context.Context, params *ManageAs
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/manage-assignments (the `ManageAssignments` operationId).
-func (c *Client) ManageAssignments(ctx context.Context, params *ManageAssignmentsParams, body ManageAssignmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ManageAssignments(ctx context.Context, params *ManageAssignmentsParams, body ManageAssignmentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageAssignmentsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5630,7 +7535,7 @@ func (c *Client) ManageAssignments(ctx context.Context, params *ManageAssignment
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/matters (the `ListMatters` operationId).
-func (c *Client) ListMatters(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListMatters(ctx context.Context, params *ListMattersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListMattersRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -5653,7 +7558,7 @@ func (c *Client) ListMatters(ctx context.Context, params *ListMattersParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/matters (the `CreateMatter` operationId).
-func (c *Client) CreateMatterWithBody(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateMatterWithBody(ctx context.Context, params *CreateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateMatterRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5676,7 +7581,7 @@ func (c *Client) CreateMatterWithBody(ctx context.Context, params *CreateMatterP
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/matters (the `CreateMatter` operationId).
-func (c *Client) CreateMatter(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateMatter(ctx context.Context, params *CreateMatterParams, body CreateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateMatterRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5700,7 +7605,7 @@ func (c *Client) CreateMatter(ctx context.Context, params *CreateMatterParams, b
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
-func (c *Client) UpsertMatterByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertMatterByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertMatterByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5724,7 +7629,7 @@ func (c *Client) UpsertMatterByExternalIDWithBody(ctx context.Context, externalI
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/matters/by-external-id/{external_id} (the `UpsertMatterByExternalID` operationId).
-func (c *Client) UpsertMatterByExternalID(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertMatterByExternalID(ctx context.Context, externalID ExternalID, body UpsertMatterByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertMatterByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -5744,7 +7649,7 @@ func (c *Client) UpsertMatterByExternalID(ctx context.Context, externalID Extern
 // Errors: `not_found` (404), of a matter that the caller does not see too.
 //
 // Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
-func (c *Client) GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMatterRequest(c.Server, matterID)
 	if err != nil {
 		return nil, err
@@ -5771,7 +7676,7 @@ func (c *Client) GetMatter(ctx context.Context, matterID MatterID, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
-func (c *Client) UpdateMatterWithBody(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateMatterWithBody(ctx context.Context, matterID MatterID, params *UpdateMatterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateMatterRequestWithBody(c.Server, matterID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5798,7 +7703,7 @@ func (c *Client) UpdateMatterWithBody(ctx context.Context, matterID MatterID, pa
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/matters/{matter_id} (the `UpdateMatter` operationId).
-func (c *Client) UpdateMatter(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateMatter(ctx context.Context, matterID MatterID, params *UpdateMatterParams, body UpdateMatterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateMatterRequest(c.Server, matterID, params, body)
 	if err != nil {
 		return nil, err
@@ -5814,11 +7719,30 @@ func (c *Client) UpdateMatter(ctx context.Context, matterID MatterID, params *Up
 //
 // The staff member whom the credential stands for, their organization, and what they may do.
 //
-// Any credential will do; no scope is needed.
+// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 //
 // Corresponds with GET /v1/me (the `GetMe` operationId).
-func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMyProfile Read one's own profile
+//
+// What a client who has signed in sees of themselves. What staff note about them is not in it.
+//
+// A client's session, as `POST /v1/sessions` gives it; staff get `permission_denied` (403).
+//
+// Corresponds with GET /v1/me/profile (the `GetMyProfile` operationId).
+func (c *HTTPClient) GetMyProfile(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMyProfileRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5836,7 +7760,7 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 // Scope `read`. Everybody, for themselves.
 //
 // Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
-func (c *Client) GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetNotificationSettingsRequest(c.Server)
 	if err != nil {
 		return nil, err
@@ -5858,7 +7782,7 @@ func (c *Client) GetNotificationSettings(ctx context.Context, reqEditors ...Requ
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
-func (c *Client) ReplaceNotificationSettingsWithBody(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceNotificationSettingsWithBody(ctx context.Context, params *ReplaceNotificationSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceNotificationSettingsRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5880,7 +7804,7 @@ func (c *Client) ReplaceNotificationSettingsWithBody(ctx context.Context, params
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/notification-settings (the `ReplaceNotificationSettings` operationId).
-func (c *Client) ReplaceNotificationSettings(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReplaceNotificationSettings(ctx context.Context, params *ReplaceNotificationSettingsParams, body ReplaceNotificationSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceNotificationSettingsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5900,7 +7824,7 @@ func (c *Client) ReplaceNotificationSettings(ctx context.Context, params *Replac
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/notifications (the `ListNotifications` operationId).
-func (c *Client) ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNotificationsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -5924,7 +7848,7 @@ func (c *Client) ListNotifications(ctx context.Context, params *ListNotification
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
-func (c *Client) MarkNotificationsReadWithBody(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) MarkNotificationsReadWithBody(ctx context.Context, params *MarkNotificationsReadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMarkNotificationsReadRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -5948,7 +7872,7 @@ func (c *Client) MarkNotificationsReadWithBody(ctx context.Context, params *Mark
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/notifications/mark-read (the `MarkNotificationsRead` operationId).
-func (c *Client) MarkNotificationsRead(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) MarkNotificationsRead(ctx context.Context, params *MarkNotificationsReadParams, body MarkNotificationsReadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMarkNotificationsReadRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -5972,7 +7896,7 @@ func (c *Client) MarkNotificationsRead(ctx context.Context, params *MarkNotifica
 // Errors: `invalid_parameter` (400) for a `Last-Event-ID` that is no number, `rate_limited` (429) for one stream too many.
 //
 // Corresponds with GET /v1/notifications/stream (the `StreamNotifications` operationId).
-func (c *Client) StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) StreamNotifications(ctx context.Context, params *StreamNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamNotificationsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -5992,7 +7916,7 @@ func (c *Client) StreamNotifications(ctx context.Context, params *StreamNotifica
 // Errors: `not_found` (404), of somebody else's too.
 //
 // Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
-func (c *Client) GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetNotificationRequest(c.Server, notificationID)
 	if err != nil {
 		return nil, err
@@ -6012,7 +7936,7 @@ func (c *Client) GetNotification(ctx context.Context, notificationID Notificatio
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
 //
 // Corresponds with GET /v1/people (the `ListPeople` operationId).
-func (c *Client) ListPeople(ctx context.Context, params *ListPeopleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListPeople(ctx context.Context, params *ListPeopleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPeopleRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6028,15 +7952,16 @@ func (c *Client) ListPeople(ctx context.Context, params *ListPeopleParams, reqEd
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/people/by-external-id/{external_id} (the `UpsertPersonByExternalID` operationId).
-func (c *Client) UpsertPersonByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertPersonByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertPersonByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6052,15 +7977,16 @@ func (c *Client) UpsertPersonByExternalIDWithBody(ctx context.Context, externalI
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/people/by-external-id/{external_id} (the `UpsertPersonByExternalID` operationId).
-func (c *Client) UpsertPersonByExternalID(ctx context.Context, externalID ExternalID, body UpsertPersonByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertPersonByExternalID(ctx context.Context, externalID ExternalID, body UpsertPersonByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertPersonByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -6081,8 +8007,56 @@ func (c *Client) UpsertPersonByExternalID(ctx context.Context, externalID Extern
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
-func (c *Client) GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPersonRequest(c.Server, personID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BecomeClientWithBody Turn a referral into a client
+//
+// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+// portal unless `send_invitation` is false.
+//
+// Scope `clients`. Both permissions, `clients` and `referrals`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+func (c *HTTPClient) BecomeClientWithBody(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBecomeClientRequestWithBody(c.Server, personID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BecomeClient Turn a referral into a client
+//
+// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+// portal unless `send_invitation` is false.
+//
+// Scope `clients`. Both permissions, `clients` and `referrals`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+func (c *HTTPClient) BecomeClient(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBecomeClientRequest(c.Server, personID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6122,7 +8096,7 @@ func (c *Client) GetPerson(ctx context.Context, personID PersonID, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
-func (c *Client) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReassignWorkRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6163,7 +8137,7 @@ func (c *Client) ReassignWorkWithBody(ctx context.Context, params *ReassignWorkP
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/reassign-work (the `ReassignWork` operationId).
-func (c *Client) ReassignWork(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReassignWork(ctx context.Context, params *ReassignWorkParams, body ReassignWorkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReassignWorkRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6185,7 +8159,7 @@ func (c *Client) ReassignWork(ctx context.Context, params *ReassignWorkParams, b
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/referrals (the `CreateReferral` operationId).
-func (c *Client) CreateReferralWithBody(ctx context.Context, params *CreateReferralParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateReferralWithBody(ctx context.Context, params *CreateReferralParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateReferralRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6207,7 +8181,7 @@ func (c *Client) CreateReferralWithBody(ctx context.Context, params *CreateRefer
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/referrals (the `CreateReferral` operationId).
-func (c *Client) CreateReferral(ctx context.Context, params *CreateReferralParams, body CreateReferralJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateReferral(ctx context.Context, params *CreateReferralParams, body CreateReferralJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateReferralRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6232,7 +8206,7 @@ func (c *Client) CreateReferral(ctx context.Context, params *CreateReferralParam
 //
 // Corresponds with POST /v1/remove-staff (the `RemoveStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveStaffRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6257,7 +8231,7 @@ func (c *Client) RemoveStaffWithBody(ctx context.Context, params *RemoveStaffPar
 //
 // Corresponds with POST /v1/remove-staff (the `RemoveStaff` operationId).
 // Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-func (c *Client) RemoveStaff(ctx context.Context, params *RemoveStaffParams, body RemoveStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) RemoveStaff(ctx context.Context, params *RemoveStaffParams, body RemoveStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveStaffRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6277,7 +8251,7 @@ func (c *Client) RemoveStaff(ctx context.Context, params *RemoveStaffParams, bod
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/runs (the `ListRuns` operationId).
-func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6298,7 +8272,7 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/runs/{run_id} (the `GetRun` operationId).
-func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
@@ -6322,7 +8296,7 @@ func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
-func (c *Client) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequestWithBody(c.Server, runID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6346,7 +8320,7 @@ func (c *Client) CancelRunWithBody(ctx context.Context, runID ScheduledRunID, pa
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/cancel (the `CancelRun` operationId).
-func (c *Client) CancelRun(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CancelRun(ctx context.Context, runID ScheduledRunID, params *CancelRunParams, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequest(c.Server, runID, params, body)
 	if err != nil {
 		return nil, err
@@ -6367,7 +8341,7 @@ func (c *Client) CancelRun(ctx context.Context, runID ScheduledRunID, params *Ca
 // Errors: `not_found` (404), `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/runs/{run_id}/items (the `ListRunItems` operationId).
-func (c *Client) ListRunItems(ctx context.Context, runID RunID, params *ListRunItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListRunItems(ctx context.Context, runID RunID, params *ListRunItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunItemsRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
@@ -6390,7 +8364,7 @@ func (c *Client) ListRunItems(ctx context.Context, runID RunID, params *ListRunI
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.csv (the `GetRunReportCSV` operationId).
-func (c *Client) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportCSVRequest(c.Server, runID)
 	if err != nil {
 		return nil, err
@@ -6410,7 +8384,7 @@ func (c *Client) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ..
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.json (the `GetRunReportJSON` operationId).
-func (c *Client) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportJSONRequest(c.Server, runID)
 	if err != nil {
 		return nil, err
@@ -6432,7 +8406,7 @@ func (c *Client) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors .
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
-func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunReportXLSXRequest(c.Server, runID)
 	if err != nil {
 		return nil, err
@@ -6462,7 +8436,7 @@ func (c *Client) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors .
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
-func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoRunRequestWithBody(c.Server, runID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6492,7 +8466,7 @@ func (c *Client) UndoRunWithBody(ctx context.Context, runID RunID, params *UndoR
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/runs/{run_id}/undo (the `UndoRun` operationId).
-func (c *Client) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams, body UndoRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoRunRequest(c.Server, runID, params, body)
 	if err != nil {
 		return nil, err
@@ -6516,7 +8490,7 @@ func (c *Client) UndoRun(ctx context.Context, runID RunID, params *UndoRunParams
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/selections (the `CreateSelection` operationId).
-func (c *Client) CreateSelectionWithBody(ctx context.Context, params *CreateSelectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateSelectionWithBody(ctx context.Context, params *CreateSelectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSelectionRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6540,7 +8514,7 @@ func (c *Client) CreateSelectionWithBody(ctx context.Context, params *CreateSele
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/selections (the `CreateSelection` operationId).
-func (c *Client) CreateSelection(ctx context.Context, params *CreateSelectionParams, body CreateSelectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateSelection(ctx context.Context, params *CreateSelectionParams, body CreateSelectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSelectionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6560,8 +8534,82 @@ func (c *Client) CreateSelection(ctx context.Context, params *CreateSelectionPar
 // Errors: `not_found` (404), of an expired one too.
 //
 // Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
-func (c *Client) GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSelectionRequest(c.Server, selectionID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSessionWithBody Sign in
+//
+// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+//
+// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+// minutes an account is not tried any more until these have passed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+func (c *HTTPClient) CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSession Sign in
+//
+// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+//
+// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+// minutes an account is not tried any more until these have passed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+func (c *HTTPClient) CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSession Sign out
+//
+// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+//
+// Any credential, a client's session too; no scope is needed.
+// Errors: `precondition_failed` (412), `precondition_required` (428).
+//
+// Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
+func (c *HTTPClient) DeleteSession(ctx context.Context, params *DeleteSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSessionRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6580,7 +8628,7 @@ func (c *Client) GetSelection(ctx context.Context, selectionID SelectionID, reqE
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/staff (the `ListStaff` operationId).
-func (c *Client) ListStaff(ctx context.Context, params *ListStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListStaff(ctx context.Context, params *ListStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListStaffRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6594,7 +8642,8 @@ func (c *Client) ListStaff(ctx context.Context, params *ListStaffParams, reqEdit
 
 // CreateStaffWithBody Create a staff member
 //
-// Adds an active staff member. Only administrators make administrators.
+// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -6603,7 +8652,7 @@ func (c *Client) ListStaff(ctx context.Context, params *ListStaffParams, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/staff (the `CreateStaff` operationId).
-func (c *Client) CreateStaffWithBody(ctx context.Context, params *CreateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaffWithBody(ctx context.Context, params *CreateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6617,7 +8666,8 @@ func (c *Client) CreateStaffWithBody(ctx context.Context, params *CreateStaffPar
 
 // CreateStaff Create a staff member
 //
-// Adds an active staff member. Only administrators make administrators.
+// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -6626,7 +8676,7 @@ func (c *Client) CreateStaffWithBody(ctx context.Context, params *CreateStaffPar
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/staff (the `CreateStaff` operationId).
-func (c *Client) CreateStaff(ctx context.Context, params *CreateStaffParams, body CreateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaff(ctx context.Context, params *CreateStaffParams, body CreateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6646,7 +8696,7 @@ func (c *Client) CreateStaff(ctx context.Context, params *CreateStaffParams, bod
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400).
 //
 // Corresponds with GET /v1/staff-groups (the `ListStaffGroups` operationId).
-func (c *Client) ListStaffGroups(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListStaffGroups(ctx context.Context, params *ListStaffGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListStaffGroupsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6669,7 +8719,7 @@ func (c *Client) ListStaffGroups(ctx context.Context, params *ListStaffGroupsPar
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
-func (c *Client) CreateStaffGroupWithBody(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaffGroupWithBody(ctx context.Context, params *CreateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffGroupRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6692,7 +8742,7 @@ func (c *Client) CreateStaffGroupWithBody(ctx context.Context, params *CreateSta
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/staff-groups (the `CreateStaffGroup` operationId).
-func (c *Client) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupParams, body CreateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStaffGroupRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -6712,7 +8762,7 @@ func (c *Client) CreateStaffGroup(ctx context.Context, params *CreateStaffGroupP
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
-func (c *Client) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStaffGroupRequest(c.Server, staffGroupID)
 	if err != nil {
 		return nil, err
@@ -6736,7 +8786,7 @@ func (c *Client) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
-func (c *Client) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffGroupRequestWithBody(c.Server, staffGroupID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6760,7 +8810,7 @@ func (c *Client) UpdateStaffGroupWithBody(ctx context.Context, staffGroupID Staf
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/staff-groups/{staff_group_id} (the `UpdateStaffGroup` operationId).
-func (c *Client) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *UpdateStaffGroupParams, body UpdateStaffGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffGroupRequest(c.Server, staffGroupID, params, body)
 	if err != nil {
 		return nil, err
@@ -6784,7 +8834,7 @@ func (c *Client) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGroupID
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/staff/by-external-id/{external_id} (the `UpsertStaffByExternalID` operationId).
-func (c *Client) UpsertStaffByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertStaffByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertStaffByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6808,7 +8858,7 @@ func (c *Client) UpsertStaffByExternalIDWithBody(ctx context.Context, externalID
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/staff/by-external-id/{external_id} (the `UpsertStaffByExternalID` operationId).
-func (c *Client) UpsertStaffByExternalID(ctx context.Context, externalID ExternalID, body UpsertStaffByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertStaffByExternalID(ctx context.Context, externalID ExternalID, body UpsertStaffByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertStaffByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -6828,7 +8878,7 @@ func (c *Client) UpsertStaffByExternalID(ctx context.Context, externalID Externa
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff/{staff_id} (the `GetStaff` operationId).
-func (c *Client) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStaffRequest(c.Server, staffID)
 	if err != nil {
 		return nil, err
@@ -6852,7 +8902,7 @@ func (c *Client) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...Re
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/staff/{staff_id} (the `UpdateStaff` operationId).
-func (c *Client) UpdateStaffWithBody(ctx context.Context, staffID StaffID, params *UpdateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaffWithBody(ctx context.Context, staffID StaffID, params *UpdateStaffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffRequestWithBody(c.Server, staffID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6876,7 +8926,7 @@ func (c *Client) UpdateStaffWithBody(ctx context.Context, staffID StaffID, param
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/staff/{staff_id} (the `UpdateStaff` operationId).
-func (c *Client) UpdateStaff(ctx context.Context, staffID StaffID, params *UpdateStaffParams, body UpdateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateStaff(ctx context.Context, staffID StaffID, params *UpdateStaffParams, body UpdateStaffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateStaffRequest(c.Server, staffID, params, body)
 	if err != nil {
 		return nil, err
@@ -6899,7 +8949,7 @@ func (c *Client) UpdateStaff(ctx context.Context, staffID StaffID, params *Updat
 // `idempotency_key_reused` (422).
 //
 // Corresponds with POST /v1/staff/{staff_id}/deactivate (the `DeactivateStaff` operationId).
-func (c *Client) DeactivateStaff(ctx context.Context, staffID StaffID, params *DeactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) DeactivateStaff(ctx context.Context, staffID StaffID, params *DeactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeactivateStaffRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
@@ -6920,8 +8970,30 @@ func (c *Client) DeactivateStaff(ctx context.Context, staffID StaffID, params *D
 // Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
 //
 // Corresponds with POST /v1/staff/{staff_id}/reactivate (the `ReactivateStaff` operationId).
-func (c *Client) ReactivateStaff(ctx context.Context, staffID StaffID, params *ReactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ReactivateStaff(ctx context.Context, staffID StaffID, params *ReactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReactivateStaffRequest(c.Server, staffID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendStaffInvite Send a staff member's invitation again
+//
+// Sends a new invitation to the staff member's email, whether one was sent before or not. The answer has the link, to copy and send in
+// another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
+// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+//
+// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
+//
+// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
+func (c *HTTPClient) ResendStaffInvite(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendStaffInviteRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6941,7 +9013,7 @@ func (c *Client) ReactivateStaff(ctx context.Context, staffID StaffID, params *R
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff/{staff_id}/workload (the `GetStaffWorkload` operationId).
-func (c *Client) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStaffWorkloadRequest(c.Server, staffID)
 	if err != nil {
 		return nil, err
@@ -6961,7 +9033,7 @@ func (c *Client) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEdito
 // Errors: `unknown_parameter`, `invalid_parameter`, `invalid_cursor` (400), `selection_not_found` (422).
 //
 // Corresponds with GET /v1/tasks (the `ListTasks` operationId).
-func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) ListTasks(ctx context.Context, params *ListTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListTasksRequest(c.Server, params)
 	if err != nil {
 		return nil, err
@@ -6985,7 +9057,7 @@ func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tasks (the `CreateTask` operationId).
-func (c *Client) CreateTaskWithBody(ctx context.Context, params *CreateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateTaskWithBody(ctx context.Context, params *CreateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTaskRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7009,7 +9081,7 @@ func (c *Client) CreateTaskWithBody(ctx context.Context, params *CreateTaskParam
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/tasks (the `CreateTask` operationId).
-func (c *Client) CreateTask(ctx context.Context, params *CreateTaskParams, body CreateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) CreateTask(ctx context.Context, params *CreateTaskParams, body CreateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTaskRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
@@ -7033,7 +9105,7 @@ func (c *Client) CreateTask(ctx context.Context, params *CreateTaskParams, body 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/tasks/by-external-id/{external_id} (the `UpsertTaskByExternalID` operationId).
-func (c *Client) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID ExternalID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertTaskByExternalIDRequestWithBody(c.Server, externalID, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7057,7 +9129,7 @@ func (c *Client) UpsertTaskByExternalIDWithBody(ctx context.Context, externalID 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/tasks/by-external-id/{external_id} (the `UpsertTaskByExternalID` operationId).
-func (c *Client) UpsertTaskByExternalID(ctx context.Context, externalID ExternalID, body UpsertTaskByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpsertTaskByExternalID(ctx context.Context, externalID ExternalID, body UpsertTaskByExternalIDJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpsertTaskByExternalIDRequest(c.Server, externalID, body)
 	if err != nil {
 		return nil, err
@@ -7077,7 +9149,7 @@ func (c *Client) UpsertTaskByExternalID(ctx context.Context, externalID External
 // Errors: `not_found` (404), of a task of somebody else's private matter too.
 //
 // Corresponds with GET /v1/tasks/{task_id} (the `GetTask` operationId).
-func (c *Client) GetTask(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) GetTask(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTaskRequest(c.Server, taskID)
 	if err != nil {
 		return nil, err
@@ -7102,7 +9174,7 @@ func (c *Client) GetTask(ctx context.Context, taskID TaskID, reqEditors ...Reque
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/tasks/{task_id} (the `UpdateTask` operationId).
-func (c *Client) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *UpdateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *UpdateTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateTaskRequestWithBody(c.Server, taskID, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7127,8 +9199,54 @@ func (c *Client) UpdateTaskWithBody(ctx context.Context, taskID TaskID, params *
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/tasks/{task_id} (the `UpdateTask` operationId).
-func (c *Client) UpdateTask(ctx context.Context, taskID TaskID, params *UpdateTaskParams, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *HTTPClient) UpdateTask(ctx context.Context, taskID TaskID, params *UpdateTaskParams, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateTaskRequest(c.Server, taskID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveCamsWebhookWithBody Hear of a change in CaMS
+//
+// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+// nothing and is answered likewise.
+//
+// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+func (c *HTTPClient) ReceiveCamsWebhookWithBody(ctx context.Context, params *ReceiveCamsWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveCamsWebhookRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveCamsWebhook Hear of a change in CaMS
+//
+// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+// nothing and is answered likewise.
+//
+// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+func (c *HTTPClient) ReceiveCamsWebhook(ctx context.Context, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveCamsWebhookRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8172,6 +10290,544 @@ func NewUpdateCalendarEventRequestWithBody(server string, calendarEventID Calend
 	return req, nil
 }
 
+// NewGetCamsClientRequest constructs an http.Request for the GetCamsClient method
+func NewGetCamsClientRequest(server string, reference CamsReference) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "reference", reference, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cams-clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListClientMatchesRequest constructs an http.Request for the ListClientMatches method
+func NewListClientMatchesRequest(server string, params *ListClientMatchesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/client-matches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "last_name", params.LastName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.FirstName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "first_name", *params.FirstName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateClientRequest calls the generic CreateClient builder with application/json body
+func NewCreateClientRequest(server string, params *CreateClientParams, body CreateClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateClientRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateClientRequestWithBody constructs an http.Request for the CreateClient method, with any body, and a specified content type
+func NewCreateClientRequestWithBody(server string, params *CreateClientParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClientRequest constructs an http.Request for the GetClient method
+func NewGetClientRequest(server string, clientID ClientID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnlinkCamsRequest constructs an http.Request for the UnlinkCams method
+func NewUnlinkCamsRequest(server string, clientID ClientID, params *UnlinkCamsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/cams-link", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewLinkCamsRequest calls the generic LinkCams builder with application/json body
+func NewLinkCamsRequest(server string, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLinkCamsRequestWithBody(server, clientID, params, "application/json", bodyReader)
+}
+
+// NewLinkCamsRequestWithBody constructs an http.Request for the LinkCams method, with any body, and a specified content type
+func NewLinkCamsRequestWithBody(server string, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/cams-link", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSyncCamsRequest constructs an http.Request for the SyncCams method
+func NewSyncCamsRequest(server string, clientID ClientID, params *SyncCamsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/cams-sync", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResendClientInviteRequest constructs an http.Request for the ResendClientInvite method
+func NewResendClientInviteRequest(server string, clientID InvitedClientID, params *ResendClientInviteParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/resend-invite", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClientSectionRequest constructs an http.Request for the GetClientSection method
+func NewGetClientSectionRequest(server string, clientID ClientID, section ClientSectionName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "section", section, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/sections/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateClientSectionRequest calls the generic UpdateClientSection builder with application/json body
+func NewUpdateClientSectionRequest(server string, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateClientSectionRequestWithBody(server, clientID, section, params, "application/json", bodyReader)
+}
+
+// NewUpdateClientSectionRequestWithBody constructs an http.Request for the UpdateClientSection method, with any body, and a specified content type
+func NewUpdateClientSectionRequestWithBody(server string, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "section", section, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/sections/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCommonAssessmentRequest constructs an http.Request for the GetCommonAssessment method
+func NewGetCommonAssessmentRequest(server string, number AssessmentNumber) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/common-assessments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetIntakeTemplateRequest constructs an http.Request for the GetIntakeTemplate method
 func NewGetIntakeTemplateRequest(server string) (*http.Request, error) {
 	var err error
@@ -8250,6 +10906,87 @@ func NewReplaceIntakeTemplateRequestWithBody(server string, params *ReplaceIntak
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewGetInvitationRequest constructs an http.Request for the GetInvitation method
+func NewGetInvitationRequest(server string, token InvitationToken) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invitations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptInvitationRequest calls the generic AcceptInvitation builder with application/json body
+func NewAcceptInvitationRequest(server string, token InvitationToken, body AcceptInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptInvitationRequestWithBody(server, token, "application/json", bodyReader)
+}
+
+// NewAcceptInvitationRequestWithBody constructs an http.Request for the AcceptInvitation method, with any body, and a specified content type
+func NewAcceptInvitationRequestWithBody(server string, token InvitationToken, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invitations/%s/accept", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -8678,6 +11415,33 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMyProfileRequest constructs an http.Request for the GetMyProfile method
+func NewGetMyProfileRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/profile")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9260,6 +12024,68 @@ func NewGetPersonRequest(server string, personID PersonID) (*http.Request, error
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBecomeClientRequest calls the generic BecomeClient builder with application/json body
+func NewBecomeClientRequest(server string, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBecomeClientRequestWithBody(server, personID, params, "application/json", bodyReader)
+}
+
+// NewBecomeClientRequestWithBody constructs an http.Request for the BecomeClient method, with any body, and a specified content type
+func NewBecomeClientRequestWithBody(server string, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/people/%s/become-client", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10050,6 +12876,88 @@ func NewGetSelectionRequest(server string, selectionID SelectionID) (*http.Reque
 	return req, nil
 }
 
+// NewCreateSessionRequest calls the generic CreateSession builder with application/json body
+func NewCreateSessionRequest(server string, body CreateSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSessionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateSessionRequestWithBody constructs an http.Request for the CreateSession method, with any body, and a specified content type
+func NewCreateSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteSessionRequest constructs an http.Request for the DeleteSession method
+func NewDeleteSessionRequest(server string, params *DeleteSessionParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions/current")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListStaffRequest constructs an http.Request for the ListStaff method
 func NewListStaffRequest(server string, params *ListStaffParams) (*http.Request, error) {
 	var err error
@@ -10764,6 +13672,55 @@ func NewReactivateStaffRequest(server string, staffID StaffID, params *Reactivat
 	return req, nil
 }
 
+// NewResendStaffInviteRequest constructs an http.Request for the ResendStaffInvite method
+func NewResendStaffInviteRequest(server string, staffID StaffID, params *ResendStaffInviteParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "staff_id", staffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff/%s/resend-invite", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetStaffWorkloadRequest constructs an http.Request for the GetStaffWorkload method
 func NewGetStaffWorkloadRequest(server string, staffID StaffID) (*http.Request, error) {
 	var err error
@@ -11230,7 +14187,84 @@ func NewUpdateTaskRequestWithBody(server string, taskID TaskID, params *UpdateTa
 	return req, nil
 }
 
-func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
+// NewReceiveCamsWebhookRequest calls the generic ReceiveCamsWebhook builder with application/json body
+func NewReceiveCamsWebhookRequest(server string, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveCamsWebhookRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReceiveCamsWebhookRequestWithBody constructs an http.Request for the ReceiveCamsWebhook method, with any body, and a specified content type
+func NewReceiveCamsWebhookRequestWithBody(server string, params *ReceiveCamsWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/webhooks/cams")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.WebhookID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "webhook-id", *params.WebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-id", headerParam0)
+		}
+
+		if params.WebhookTimestamp != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook-timestamp", *params.WebhookTimestamp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-timestamp", headerParam1)
+		}
+
+		if params.WebhookSignature != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "webhook-signature", *params.WebhookSignature, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-signature", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+func (c *HTTPClient) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
 			return err
@@ -11261,7 +14295,7 @@ func NewClientWithResponses(server string, opts ...ClientOption) (*ClientWithRes
 
 // WithBaseURL overrides the baseURL.
 func WithBaseURL(baseURL string) ClientOption {
-	return func(c *Client) error {
+	return func(c *HTTPClient) error {
 		newBaseURL, err := url.Parse(baseURL)
 		if err != nil {
 			return err
@@ -11587,6 +14621,232 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/calendar-events/{calendar_event_id} (the `UpdateCalendarEvent` operationId).
 	UpdateCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *UpdateCalendarEventParams, body UpdateCalendarEventJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCalendarEventResponse, error)
 
+	// GetCamsClientWithResponse Look into a record of CaMS
+	//
+	// What CaMS holds of a client, before they are added or linked. It is read from CaMS now, and not kept.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `case_reference_given` (422), `case_system_unavailable` (503).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/cams-clients/{reference} (the `GetCamsClient` operationId).
+	GetCamsClientWithResponse(ctx context.Context, reference CamsReference, reqEditors ...RequestEditorFn) (*GetCamsClientResponse, error)
+
+	// ListClientMatchesWithResponse Look whether a person is already here
+	//
+	// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+	// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+	// first name begins with it. Letter case and accents make no difference. At most 20.
+	//
+	// Scope `read`. Everybody may ask; the list holds whom the caller sees.
+	// Errors: `unknown_parameter`, `invalid_parameter` (400).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/client-matches (the `ListClientMatches` operationId).
+	ListClientMatchesWithResponse(ctx context.Context, params *ListClientMatchesParams, reqEditors ...RequestEditorFn) (*ListClientMatchesResponse, error)
+
+	// CreateClientWithBodyWithResponse Add a client
+	//
+	// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+	// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+	// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+	//
+	// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+	// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+	// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+	// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+	CreateClientWithBodyWithResponse(ctx context.Context, params *CreateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClientResponse, error)
+
+	// CreateClientWithResponse Add a client
+	//
+	// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+	// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+	// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+	//
+	// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+	// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+	// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+	// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+	CreateClientWithResponse(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClientResponse, error)
+
+	// GetClientWithResponse Read a client
+	//
+	// One client: what every person has, all sections, the link to CaMS and the invitation. `section_etags` are the versions of the
+	// sections, for editing one. A referral is none: see `GET /v1/people/{person_id}`.
+	//
+	// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
+	GetClientWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientResponse, error)
+
+	// UnlinkCamsWithResponse End the link of a client to CaMS
+	//
+	// The client keeps the values that came last, and can be edited here again. Ending a link that is not there changes nothing.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/clients/{client_id}/cams-link (the `UnlinkCams` operationId).
+	UnlinkCamsWithResponse(ctx context.Context, clientID ClientID, params *UnlinkCamsParams, reqEditors ...RequestEditorFn) (*UnlinkCamsResponse, error)
+
+	// LinkCamsWithBodyWithResponse Link a client to CaMS
+	//
+	// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+	// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+	// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+	// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+	// `case_system_unavailable` (503).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+	LinkCamsWithBodyWithResponse(ctx context.Context, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LinkCamsResponse, error)
+
+	// LinkCamsWithResponse Link a client to CaMS
+	//
+	// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+	// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+	// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+	// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+	// `case_system_unavailable` (503).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+	LinkCamsWithResponse(ctx context.Context, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody, reqEditors ...RequestEditorFn) (*LinkCamsResponse, error)
+
+	// SyncCamsWithResponse Bring a client up to date with CaMS now
+	//
+	// Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+	// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
+	SyncCamsWithResponse(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*SyncCamsResponse, error)
+
+	// ResendClientInviteWithResponse Send a client's invitation again
+	//
+	// Sends a new invitation to the client's email, whether one was sent before or not. The answer has the link, to copy and send in
+	// another way; earlier links stop working. At most five are sent to a person within an hour. The answer that is kept for an
+	// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `no_email`, `idempotency_key_reused` (422), `rate_limited` (429).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/{client_id}/resend-invite (the `ResendClientInvite` operationId).
+	ResendClientInviteWithResponse(ctx context.Context, clientID InvitedClientID, params *ResendClientInviteParams, reqEditors ...RequestEditorFn) (*ResendClientInviteResponse, error)
+
+	// GetClientSectionWithResponse Read a section of a client
+	//
+	// One section with its own `ETag`, and which of its fields follow CaMS and cannot be edited here.
+	//
+	// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
+	GetClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*GetClientSectionResponse, error)
+
+	// UpdateClientSectionWithBodyWithResponse Change a section of a client
+	//
+	// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+	// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+	//
+	// | section | fields |
+	// | --- | --- |
+	// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+	// | `contact` | `email`, `phone`, `preferred_channel` |
+	// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+	// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+	// | `communication` | `preferred_language`, `preferences` |
+	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+	// | `notes` | `notes` |
+	//
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+	UpdateClientSectionWithBodyWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateClientSectionResponse, error)
+
+	// UpdateClientSectionWithResponse Change a section of a client
+	//
+	// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+	// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+	//
+	// | section | fields |
+	// | --- | --- |
+	// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+	// | `contact` | `email`, `phone`, `preferred_channel` |
+	// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+	// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+	// | `communication` | `preferred_language`, `preferences` |
+	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+	// | `notes` | `notes` |
+	//
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+	UpdateClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClientSectionResponse, error)
+
+	// GetCommonAssessmentWithResponse Look into a Common Assessment
+	//
+	// What a Common Assessment holds, before a client is added from it. It is read from the case system now, and not kept.
+	//
+	// Scope `clients`. Permission `clients`.
+	// Errors: `permission_denied` (403), `not_found` (404), `case_system_unavailable` (503).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/common-assessments/{number} (the `GetCommonAssessment` operationId).
+	GetCommonAssessmentWithResponse(ctx context.Context, number AssessmentNumber, reqEditors ...RequestEditorFn) (*GetCommonAssessmentResponse, error)
+
 	// GetIntakeTemplateWithResponse Read the intake template
 	//
 	// The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -11621,6 +14881,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/intake-template (the `ReplaceIntakeTemplate` operationId).
 	ReplaceIntakeTemplateWithResponse(ctx context.Context, params *ReplaceIntakeTemplateParams, body ReplaceIntakeTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceIntakeTemplateResponse, error)
+
+	// GetInvitationWithResponse Open an invitation
+	//
+	// Whom an invitation is for. No credential is needed: the token of the link is one. A token that is wrong, used, expired or replaced by
+	// a later one gets one and the same answer.
+	//
+	// Errors: `invitation_invalid` (404).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/invitations/{token} (the `GetInvitation` operationId).
+	GetInvitationWithResponse(ctx context.Context, token InvitationToken, reqEditors ...RequestEditorFn) (*GetInvitationResponse, error)
+
+	// AcceptInvitationWithBodyWithResponse Accept an invitation
+	//
+	// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+	// can be used once. No credential is needed: the token of the link is one.
+	//
+	// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBodyWithResponse(ctx context.Context, token InvitationToken, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// AcceptInvitationWithResponse Accept an invitation
+	//
+	// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+	// can be used once. No credential is needed: the token of the link is one.
+	//
+	// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithResponse(ctx context.Context, token InvitationToken, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
 
 	// ManageAssignmentsWithBodyWithResponse Change who serves the selected people
 	//
@@ -11784,12 +15084,23 @@ type ClientWithResponsesInterface interface {
 	//
 	// The staff member whom the credential stands for, their organization, and what they may do.
 	//
-	// Any credential will do; no scope is needed.
+	// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// GetMyProfileWithResponse Read one's own profile
+	//
+	// What a client who has signed in sees of themselves. What staff note about them is not in it.
+	//
+	// A client's session, as `POST /v1/sessions` gives it; staff get `permission_denied` (403).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me/profile (the `GetMyProfile` operationId).
+	GetMyProfileWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMyProfileResponse, error)
 
 	// GetNotificationSettingsWithResponse Read how one is notified
 	//
@@ -11910,10 +15221,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11924,10 +15236,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-	// Assignments are not touched. No `If-Match` is needed.
+	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+	// otherwise.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11946,6 +15259,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
 	GetPersonWithResponse(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*GetPersonResponse, error)
+
+	// BecomeClientWithBodyWithResponse Turn a referral into a client
+	//
+	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+	// portal unless `send_invitation` is false.
+	//
+	// Scope `clients`. Both permissions, `clients` and `referrals`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+	BecomeClientWithBodyWithResponse(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BecomeClientResponse, error)
+
+	// BecomeClientWithResponse Turn a referral into a client
+	//
+	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+	// portal unless `send_invitation` is false.
+	//
+	// Scope `clients`. Both permissions, `clients` and `referrals`.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+	BecomeClientWithResponse(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BecomeClientResponse, error)
 
 	// ReassignWorkWithBodyWithResponse Hand a staff member's work over to others
 	//
@@ -12252,6 +15593,52 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
 	GetSelectionWithResponse(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*GetSelectionResponse, error)
 
+	// CreateSessionWithBodyWithResponse Sign in
+	//
+	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	//
+	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+	// minutes an account is not tried any more until these have passed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+	CreateSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
+
+	// CreateSessionWithResponse Sign in
+	//
+	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	//
+	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+	// minutes an account is not tried any more until these have passed.
+	//
+	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// `rate_limited` (429).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+	CreateSessionWithResponse(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
+
+	// DeleteSessionWithResponse Sign out
+	//
+	// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+	//
+	// Any credential, a client's session too; no scope is needed.
+	// Errors: `precondition_failed` (412), `precondition_required` (428).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
+	DeleteSessionWithResponse(ctx context.Context, params *DeleteSessionParams, reqEditors ...RequestEditorFn) (*DeleteSessionResponse, error)
+
 	// ListStaffWithResponse List staff
 	//
 	// The staff of the organization, active and deactivated.
@@ -12266,7 +15653,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateStaffWithBodyWithResponse Create a staff member
 	//
-	// Adds an active staff member. Only administrators make administrators.
+	// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+	// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -12279,7 +15667,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateStaffWithResponse Create a staff member
 	//
-	// Adds an active staff member. Only administrators make administrators.
+	// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+	// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -12464,6 +15853,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/staff/{staff_id}/reactivate (the `ReactivateStaff` operationId).
 	ReactivateStaffWithResponse(ctx context.Context, staffID StaffID, params *ReactivateStaffParams, reqEditors ...RequestEditorFn) (*ReactivateStaffResponse, error)
 
+	// ResendStaffInviteWithResponse Send a staff member's invitation again
+	//
+	// Sends a new invitation to the staff member's email, whether one was sent before or not. The answer has the link, to copy and send in
+	// another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
+	// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+	//
+	// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+	// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
+	ResendStaffInviteWithResponse(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*ResendStaffInviteResponse, error)
+
 	// GetStaffWorkloadWithResponse Count the work of a staff member
 	//
 	// How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
@@ -12586,6 +15989,32 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/tasks/{task_id} (the `UpdateTask` operationId).
 	UpdateTaskWithResponse(ctx context.Context, taskID TaskID, params *UpdateTaskParams, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTaskResponse, error)
+
+	// ReceiveCamsWebhookWithBodyWithResponse Hear of a change in CaMS
+	//
+	// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+	// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+	// nothing and is answered likewise.
+	//
+	// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+	ReceiveCamsWebhookWithBodyWithResponse(ctx context.Context, params *ReceiveCamsWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveCamsWebhookResponse, error)
+
+	// ReceiveCamsWebhookWithResponse Hear of a change in CaMS
+	//
+	// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+	// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+	// nothing and is answered likewise.
+	//
+	// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+	ReceiveCamsWebhookWithResponse(ctx context.Context, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveCamsWebhookResponse, error)
 }
 
 type GetDocsResponse struct {
@@ -13265,6 +16694,420 @@ func (r UpdateCalendarEventResponse) ContentType() string {
 	return ""
 }
 
+type GetCamsClientResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CamsClient
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCamsClientResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCamsClientResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCamsClientResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListClientMatchesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClientMatches
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClientMatchesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClientMatchesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListClientMatchesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateClientResponse201Headers the declared response headers of an HTTP 201 response for CreateClient
+type CreateClientResponse201Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type CreateClientResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Client
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateClientResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateClientResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateClientResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateClientResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetClientResponse200Headers the declared response headers of an HTTP 200 response for GetClient
+type GetClientResponse200Headers struct {
+	ETag string
+}
+
+type GetClientResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Client
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClientResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClientResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClientResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClientResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnlinkCamsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r UnlinkCamsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnlinkCamsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnlinkCamsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// LinkCamsResponse200Headers the declared response headers of an HTTP 200 response for LinkCams
+type LinkCamsResponse200Headers struct {
+	ETag string
+}
+
+type LinkCamsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Client
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *LinkCamsResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r LinkCamsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LinkCamsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LinkCamsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SyncCamsResponse200Headers the declared response headers of an HTTP 200 response for SyncCams
+type SyncCamsResponse200Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type SyncCamsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Client
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SyncCamsResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r SyncCamsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SyncCamsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SyncCamsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResendClientInviteResponse200Headers the declared response headers of an HTTP 200 response for ResendClientInvite
+type ResendClientInviteResponse200Headers struct {
+	CacheControl        string
+	IdempotencyReplayed *string
+}
+
+type ResendClientInviteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SentInvitation
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResendClientInviteResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendClientInviteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendClientInviteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendClientInviteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetClientSectionResponse200Headers the declared response headers of an HTTP 200 response for GetClientSection
+type GetClientSectionResponse200Headers struct {
+	ETag string
+}
+
+type GetClientSectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClientSection
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClientSectionResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClientSectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClientSectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClientSectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateClientSectionResponse200Headers the declared response headers of an HTTP 200 response for UpdateClientSection
+type UpdateClientSectionResponse200Headers struct {
+	ETag string
+}
+
+type UpdateClientSectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Client
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateClientSectionResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateClientSectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateClientSectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateClientSectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetCommonAssessmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CommonAssessment
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCommonAssessmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCommonAssessmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCommonAssessmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetIntakeTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetIntakeTemplate
 type GetIntakeTemplateResponse200Headers struct {
 	ETag string
@@ -13339,6 +17182,72 @@ func (r ReplaceIntakeTemplateResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReplaceIntakeTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OpenInvitation
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AcceptedInvitation
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptInvitationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13629,6 +17538,46 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetMyProfileResponse200Headers the declared response headers of an HTTP 200 response for GetMyProfile
+type GetMyProfileResponse200Headers struct {
+	ETag string
+}
+
+type GetMyProfileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClientProfile
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetMyProfileResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMyProfileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMyProfileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMyProfileResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13976,6 +17925,47 @@ func (r GetPersonResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BecomeClientResponse200Headers the declared response headers of an HTTP 200 response for BecomeClient
+type BecomeClientResponse200Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+}
+
+type BecomeClientResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Client
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *BecomeClientResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r BecomeClientResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BecomeClientResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BecomeClientResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14531,6 +18521,79 @@ func (r GetSelectionResponse) ContentType() string {
 	return ""
 }
 
+// CreateSessionResponse201Headers the declared response headers of an HTTP 201 response for CreateSession
+type CreateSessionResponse201Headers struct {
+	CacheControl string
+	ETag         string
+	Location     string
+}
+
+type CreateSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Session
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateSessionResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListStaffResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14973,6 +19036,47 @@ func (r ReactivateStaffResponse) ContentType() string {
 	return ""
 }
 
+// ResendStaffInviteResponse200Headers the declared response headers of an HTTP 200 response for ResendStaffInvite
+type ResendStaffInviteResponse200Headers struct {
+	CacheControl        string
+	IdempotencyReplayed *string
+}
+
+type ResendStaffInviteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SentInvitation
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResendStaffInviteResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendStaffInviteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendStaffInviteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendStaffInviteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetStaffWorkloadResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15205,6 +19309,37 @@ func (r UpdateTaskResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateTaskResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReceiveCamsWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ReceiveCamsWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReceiveCamsWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReceiveCamsWebhookResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15667,6 +19802,316 @@ func (c *ClientWithResponses) UpdateCalendarEventWithResponse(ctx context.Contex
 	return ParseUpdateCalendarEventResponse(rsp)
 }
 
+// GetCamsClientWithResponse Look into a record of CaMS
+//
+// What CaMS holds of a client, before they are added or linked. It is read from CaMS now, and not kept.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `case_reference_given` (422), `case_system_unavailable` (503).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/cams-clients/{reference} (the `GetCamsClient` operationId).
+func (c *ClientWithResponses) GetCamsClientWithResponse(ctx context.Context, reference CamsReference, reqEditors ...RequestEditorFn) (*GetCamsClientResponse, error) {
+	rsp, err := c.GetCamsClient(ctx, reference, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCamsClientResponse(rsp)
+}
+
+// ListClientMatchesWithResponse Look whether a person is already here
+//
+// The people with this name, the best match first: those with exactly this last name, then those whose last name begins with it, then
+// those with a word in it that does, such as the second half of a double name. A first name narrows the answer down to those whose
+// first name begins with it. Letter case and accents make no difference. At most 20.
+//
+// Scope `read`. Everybody may ask; the list holds whom the caller sees.
+// Errors: `unknown_parameter`, `invalid_parameter` (400).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/client-matches (the `ListClientMatches` operationId).
+func (c *ClientWithResponses) ListClientMatchesWithResponse(ctx context.Context, params *ListClientMatchesParams, reqEditors ...RequestEditorFn) (*ListClientMatchesResponse, error) {
+	rsp, err := c.ListClientMatches(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClientMatchesResponse(rsp)
+}
+
+// CreateClientWithBodyWithResponse Add a client
+//
+// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+//
+// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+// `confirm_duplicate` says that they are not the same person.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Context, params *CreateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClientResponse, error) {
+	rsp, err := c.CreateClientWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClientResponse(rsp)
+}
+
+// CreateClientWithResponse Add a client
+//
+// Adds a client from one of three sources. `manual`: with what is sent. `common_assessment`: with the name, email, phone and address of
+// a submitted Common Assessment of somebody who is not registered in CaMS; they are copied once, and later changes of the assessment
+// never arrive. `cams`: with the record of CaMS, which the client stays linked to.
+//
+// Clients are invited to the portal by email unless `send_invitation` is false. Where the source has no email, `email` gives one.
+// `GET /v1/client-matches` tells beforehand who of this name is there already; somebody with the same email is refused, unless
+// `confirm_duplicate` says that they are not the same person.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `duplicate_person` (with `matches`), `external_id_taken`,
+// `registered_in_cams`, `cams_reference_taken` (409), `assessment_not_found`, `assessment_not_submitted`, `cams_client_not_found`,
+// `case_reference_given`, `no_email`, `invalid_value`, `idempotency_key_reused` (422), `case_system_unavailable` (503).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients (the `CreateClient` operationId).
+func (c *ClientWithResponses) CreateClientWithResponse(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClientResponse, error) {
+	rsp, err := c.CreateClient(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClientResponse(rsp)
+}
+
+// GetClientWithResponse Read a client
+//
+// One client: what every person has, all sections, the link to CaMS and the invitation. `section_etags` are the versions of the
+// sections, for editing one. A referral is none: see `GET /v1/people/{person_id}`.
+//
+// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
+func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientResponse, error) {
+	rsp, err := c.GetClient(ctx, clientID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClientResponse(rsp)
+}
+
+// UnlinkCamsWithResponse End the link of a client to CaMS
+//
+// The client keeps the values that came last, and can be edited here again. Ending a link that is not there changes nothing.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `precondition_failed` (412), `precondition_required` (428).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/clients/{client_id}/cams-link (the `UnlinkCams` operationId).
+func (c *ClientWithResponses) UnlinkCamsWithResponse(ctx context.Context, clientID ClientID, params *UnlinkCamsParams, reqEditors ...RequestEditorFn) (*UnlinkCamsResponse, error) {
+	rsp, err := c.UnlinkCams(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlinkCamsResponse(rsp)
+}
+
+// LinkCamsWithBodyWithResponse Link a client to CaMS
+//
+// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+// `case_system_unavailable` (503).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+func (c *ClientWithResponses) LinkCamsWithBodyWithResponse(ctx context.Context, clientID ClientID, params *LinkCamsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LinkCamsResponse, error) {
+	rsp, err := c.LinkCamsWithBody(ctx, clientID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkCamsResponse(rsp)
+}
+
+// LinkCamsWithResponse Link a client to CaMS
+//
+// From now on the client follows the record of CaMS with this client reference, also a client who began from a Common Assessment:
+// first and last name, date of birth, email, phone and address become those of the record at once, follow every change there, and are
+// not edited here. A reference is linked once in an organization. Linking a client to another reference replaces the link.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `cams_reference_taken` (409),
+// `precondition_failed` (412), `cams_client_not_found`, `case_reference_given` (422), `precondition_required` (428),
+// `case_system_unavailable` (503).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/clients/{client_id}/cams-link (the `LinkCams` operationId).
+func (c *ClientWithResponses) LinkCamsWithResponse(ctx context.Context, clientID ClientID, params *LinkCamsParams, body LinkCamsJSONRequestBody, reqEditors ...RequestEditorFn) (*LinkCamsResponse, error) {
+	rsp, err := c.LinkCams(ctx, clientID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkCamsResponse(rsp)
+}
+
+// SyncCamsWithResponse Bring a client up to date with CaMS now
+//
+// Reads the client's record of CaMS and takes it over. Linked clients stay current without this.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `not_linked` (409), `cams_client_not_found`, of a record that is no more,
+// `idempotency_key_reused` (422), `case_system_unavailable` (503), which the client's `cams` tells afterwards too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/{client_id}/cams-sync (the `SyncCams` operationId).
+func (c *ClientWithResponses) SyncCamsWithResponse(ctx context.Context, clientID ClientID, params *SyncCamsParams, reqEditors ...RequestEditorFn) (*SyncCamsResponse, error) {
+	rsp, err := c.SyncCams(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSyncCamsResponse(rsp)
+}
+
+// ResendClientInviteWithResponse Send a client's invitation again
+//
+// Sends a new invitation to the client's email, whether one was sent before or not. The answer has the link, to copy and send in
+// another way; earlier links stop working. At most five are sent to a person within an hour. The answer that is kept for an
+// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `no_email`, `idempotency_key_reused` (422), `rate_limited` (429).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/{client_id}/resend-invite (the `ResendClientInvite` operationId).
+func (c *ClientWithResponses) ResendClientInviteWithResponse(ctx context.Context, clientID InvitedClientID, params *ResendClientInviteParams, reqEditors ...RequestEditorFn) (*ResendClientInviteResponse, error) {
+	rsp, err := c.ResendClientInvite(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendClientInviteResponse(rsp)
+}
+
+// GetClientSectionWithResponse Read a section of a client
+//
+// One section with its own `ETag`, and which of its fields follow CaMS and cannot be edited here.
+//
+// Scope `read`. Permission `clients`; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
+func (c *ClientWithResponses) GetClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*GetClientSectionResponse, error) {
+	rsp, err := c.GetClientSection(ctx, clientID, section, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClientSectionResponse(rsp)
+}
+
+// UpdateClientSectionWithBodyWithResponse Change a section of a client
+//
+// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+//
+// | section | fields |
+// | --- | --- |
+// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+// | `contact` | `email`, `phone`, `preferred_channel` |
+// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+// | `communication` | `preferred_language`, `preferences` |
+// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+// | `notes` | `notes` |
+//
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+func (c *ClientWithResponses) UpdateClientSectionWithBodyWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateClientSectionResponse, error) {
+	rsp, err := c.UpdateClientSectionWithBody(ctx, clientID, section, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateClientSectionResponse(rsp)
+}
+
+// UpdateClientSectionWithResponse Change a section of a client
+//
+// Changes the fields that are sent; the others stay as they are, and null empties one. `If-Match` is the `ETag` of the section, so that
+// those who edit another section at the same time are not in the way. The answer is the whole client; its `ETag` is that of the section.
+//
+// | section | fields |
+// | --- | --- |
+// | `identity` | `first_name`, `last_name`, `preferred_name`, `pronouns`, `date_of_birth` |
+// | `contact` | `email`, `phone`, `preferred_channel` |
+// | `address` | `line1`, `line2`, `city`, `region`, `postal_code`, `country` |
+// | `employment` | `status`, `current_occupation`, `past_occupations`, `target_occupations`, `highest_education` |
+// | `communication` | `preferred_language`, `preferences` |
+// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
+// | `notes` | `notes` |
+//
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
+// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/clients/{client_id}/sections/{section} (the `UpdateClientSection` operationId).
+func (c *ClientWithResponses) UpdateClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, params *UpdateClientSectionParams, body UpdateClientSectionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClientSectionResponse, error) {
+	rsp, err := c.UpdateClientSection(ctx, clientID, section, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateClientSectionResponse(rsp)
+}
+
+// GetCommonAssessmentWithResponse Look into a Common Assessment
+//
+// What a Common Assessment holds, before a client is added from it. It is read from the case system now, and not kept.
+//
+// Scope `clients`. Permission `clients`.
+// Errors: `permission_denied` (403), `not_found` (404), `case_system_unavailable` (503).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/common-assessments/{number} (the `GetCommonAssessment` operationId).
+func (c *ClientWithResponses) GetCommonAssessmentWithResponse(ctx context.Context, number AssessmentNumber, reqEditors ...RequestEditorFn) (*GetCommonAssessmentResponse, error) {
+	rsp, err := c.GetCommonAssessment(ctx, number, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCommonAssessmentResponse(rsp)
+}
+
 // GetIntakeTemplateWithResponse Read the intake template
 //
 // The standard tasks of the organization, which `include_intake_tasks` creates for new referrals, in their order.
@@ -15718,6 +20163,64 @@ func (c *ClientWithResponses) ReplaceIntakeTemplateWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseReplaceIntakeTemplateResponse(rsp)
+}
+
+// GetInvitationWithResponse Open an invitation
+//
+// Whom an invitation is for. No credential is needed: the token of the link is one. A token that is wrong, used, expired or replaced by
+// a later one gets one and the same answer.
+//
+// Errors: `invitation_invalid` (404).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/invitations/{token} (the `GetInvitation` operationId).
+func (c *ClientWithResponses) GetInvitationWithResponse(ctx context.Context, token InvitationToken, reqEditors ...RequestEditorFn) (*GetInvitationResponse, error) {
+	rsp, err := c.GetInvitation(ctx, token, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithBodyWithResponse Accept an invitation
+//
+// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+// can be used once. No credential is needed: the token of the link is one.
+//
+// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithBodyWithResponse(ctx context.Context, token InvitationToken, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitationWithBody(ctx, token, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithResponse Accept an invitation
+//
+// Sets the password of the invited person, and with it activates their account: `POST /v1/sessions` signs in from then on. A token
+// can be used once. No credential is needed: the token of the link is one.
+//
+// A password has 12 to 128 characters and is not one that is easily guessed; the person's own name and email count as easily guessed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), `invitation_invalid` (404), `password_weak`, whose `params.feedback` tells why (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/{token}/accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithResponse(ctx context.Context, token InvitationToken, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitation(ctx, token, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
 }
 
 // ManageAssignmentsWithBodyWithResponse Change who serves the selected people
@@ -15942,7 +20445,7 @@ func (c *ClientWithResponses) UpdateMatterWithResponse(ctx context.Context, matt
 //
 // The staff member whom the credential stands for, their organization, and what they may do.
 //
-// Any credential will do; no scope is needed.
+// Any credential of staff will do; no scope is needed. A client's session gets `permission_denied` (403).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15953,6 +20456,23 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// GetMyProfileWithResponse Read one's own profile
+//
+// What a client who has signed in sees of themselves. What staff note about them is not in it.
+//
+// A client's session, as `POST /v1/sessions` gives it; staff get `permission_denied` (403).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me/profile (the `GetMyProfile` operationId).
+func (c *ClientWithResponses) GetMyProfileWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMyProfileResponse, error) {
+	rsp, err := c.GetMyProfile(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMyProfileResponse(rsp)
 }
 
 // GetNotificationSettingsWithResponse Read how one is notified
@@ -16128,10 +20648,11 @@ func (c *ClientWithResponses) ListPeopleWithResponse(ctx context.Context, params
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16148,10 +20669,11 @@ func (c *ClientWithResponses) UpsertPersonByExternalIDWithBodyWithResponse(ctx c
 //
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
-// Assignments are not touched. No `If-Match` is needed.
+// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
+// otherwise.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16181,6 +20703,46 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, personI
 		return nil, err
 	}
 	return ParseGetPersonResponse(rsp)
+}
+
+// BecomeClientWithBodyWithResponse Turn a referral into a client
+//
+// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+// portal unless `send_invitation` is false.
+//
+// Scope `clients`. Both permissions, `clients` and `referrals`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+func (c *ClientWithResponses) BecomeClientWithBodyWithResponse(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BecomeClientResponse, error) {
+	rsp, err := c.BecomeClientWithBody(ctx, personID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBecomeClientResponse(rsp)
+}
+
+// BecomeClientWithResponse Turn a referral into a client
+//
+// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
+// portal unless `send_invitation` is false.
+//
+// Scope `clients`. Both permissions, `clients` and `referrals`.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
+// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/people/{person_id}/become-client (the `BecomeClient` operationId).
+func (c *ClientWithResponses) BecomeClientWithResponse(ctx context.Context, personID ReferralPersonID, params *BecomeClientParams, body BecomeClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BecomeClientResponse, error) {
+	rsp, err := c.BecomeClient(ctx, personID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBecomeClientResponse(rsp)
 }
 
 // ReassignWorkWithBodyWithResponse Hand a staff member's work over to others
@@ -16601,6 +21163,70 @@ func (c *ClientWithResponses) GetSelectionWithResponse(ctx context.Context, sele
 	return ParseGetSelectionResponse(rsp)
 }
 
+// CreateSessionWithBodyWithResponse Sign in
+//
+// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+//
+// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+// minutes an account is not tried any more until these have passed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error) {
+	rsp, err := c.CreateSessionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSessionResponse(rsp)
+}
+
+// CreateSessionWithResponse Sign in
+//
+// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
+// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
+// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+//
+// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
+// minutes an account is not tried any more until these have passed.
+//
+// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// `rate_limited` (429).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sessions (the `CreateSession` operationId).
+func (c *ClientWithResponses) CreateSessionWithResponse(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error) {
+	rsp, err := c.CreateSession(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSessionResponse(rsp)
+}
+
+// DeleteSessionWithResponse Sign out
+//
+// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+//
+// Any credential, a client's session too; no scope is needed.
+// Errors: `precondition_failed` (412), `precondition_required` (428).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
+func (c *ClientWithResponses) DeleteSessionWithResponse(ctx context.Context, params *DeleteSessionParams, reqEditors ...RequestEditorFn) (*DeleteSessionResponse, error) {
+	rsp, err := c.DeleteSession(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSessionResponse(rsp)
+}
+
 // ListStaffWithResponse List staff
 //
 // The staff of the organization, active and deactivated.
@@ -16621,7 +21247,8 @@ func (c *ClientWithResponses) ListStaffWithResponse(ctx context.Context, params 
 
 // CreateStaffWithBodyWithResponse Create a staff member
 //
-// Adds an active staff member. Only administrators make administrators.
+// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -16640,7 +21267,8 @@ func (c *ClientWithResponses) CreateStaffWithBodyWithResponse(ctx context.Contex
 
 // CreateStaffWithResponse Create a staff member
 //
-// Adds an active staff member. Only administrators make administrators.
+// Adds an active staff member. Only administrators make administrators. They are invited to sign in with a password when
+// `send_invitation` is true; staff whose credentials come from elsewhere need none.
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `external_id_taken` (409),
@@ -16909,6 +21537,26 @@ func (c *ClientWithResponses) ReactivateStaffWithResponse(ctx context.Context, s
 	return ParseReactivateStaffResponse(rsp)
 }
 
+// ResendStaffInviteWithResponse Send a staff member's invitation again
+//
+// Sends a new invitation to the staff member's email, whether one was sent before or not. The answer has the link, to copy and send in
+// another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
+// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
+//
+// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
+func (c *ClientWithResponses) ResendStaffInviteWithResponse(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*ResendStaffInviteResponse, error) {
+	rsp, err := c.ResendStaffInvite(ctx, staffID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendStaffInviteResponse(rsp)
+}
+
 // GetStaffWorkloadWithResponse Count the work of a staff member
 //
 // How many people, active tasks, matters and upcoming events a staff member holds, with links to the lists. What the caller does
@@ -17084,6 +21732,44 @@ func (c *ClientWithResponses) UpdateTaskWithResponse(ctx context.Context, taskID
 		return nil, err
 	}
 	return ParseUpdateTaskResponse(rsp)
+}
+
+// ReceiveCamsWebhookWithBodyWithResponse Hear of a change in CaMS
+//
+// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+// nothing and is answered likewise.
+//
+// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+func (c *ClientWithResponses) ReceiveCamsWebhookWithBodyWithResponse(ctx context.Context, params *ReceiveCamsWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveCamsWebhookResponse, error) {
+	rsp, err := c.ReceiveCamsWebhookWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveCamsWebhookResponse(rsp)
+}
+
+// ReceiveCamsWebhookWithResponse Hear of a change in CaMS
+//
+// For CaMS, which tells that a client's record has changed, so that it is read at once. Signed as in Standard Webhooks; the signature is
+// the credential. A message that was heard before, is of an unknown type, or is about a reference that nobody has linked, changes
+// nothing and is answered likewise.
+//
+// Errors: `malformed_body`, `invalid_request` (400), `unauthenticated`, of a missing, wrong or outdated signature (401).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/webhooks/cams (the `ReceiveCamsWebhook` operationId).
+func (c *ClientWithResponses) ReceiveCamsWebhookWithResponse(ctx context.Context, params *ReceiveCamsWebhookParams, body ReceiveCamsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveCamsWebhookResponse, error) {
+	rsp, err := c.ReceiveCamsWebhook(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveCamsWebhookResponse(rsp)
 }
 
 // ParseGetDocsResponse parses an HTTP response from a GetDocsWithResponse call
@@ -17905,6 +22591,484 @@ func ParseUpdateCalendarEventResponse(rsp *http.Response) (*UpdateCalendarEventR
 	return response, nil
 }
 
+// ParseGetCamsClientResponse parses an HTTP response from a GetCamsClientWithResponse call
+func ParseGetCamsClientResponse(rsp *http.Response) (*GetCamsClientResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCamsClientResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CamsClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListClientMatchesResponse parses an HTTP response from a ListClientMatchesWithResponse call
+func ParseListClientMatchesResponse(rsp *http.Response) (*ListClientMatchesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClientMatchesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClientMatches
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateClientResponse parses an HTTP response from a CreateClientWithResponse call
+func ParseCreateClientResponse(rsp *http.Response) (*CreateClientResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateClientResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Client
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateClientResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClientResponse parses an HTTP response from a GetClientWithResponse call
+func ParseGetClientResponse(rsp *http.Response) (*GetClientResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClientResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Client
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClientResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUnlinkCamsResponse parses an HTTP response from a UnlinkCamsWithResponse call
+func ParseUnlinkCamsResponse(rsp *http.Response) (*UnlinkCamsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnlinkCamsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLinkCamsResponse parses an HTTP response from a LinkCamsWithResponse call
+func ParseLinkCamsResponse(rsp *http.Response) (*LinkCamsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LinkCamsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Client
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers LinkCamsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSyncCamsResponse parses an HTTP response from a SyncCamsWithResponse call
+func ParseSyncCamsResponse(rsp *http.Response) (*SyncCamsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SyncCamsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Client
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SyncCamsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResendClientInviteResponse parses an HTTP response from a ResendClientInviteWithResponse call
+func ParseResendClientInviteResponse(rsp *http.Response) (*ResendClientInviteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendClientInviteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SentInvitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResendClientInviteResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClientSectionResponse parses an HTTP response from a GetClientSectionWithResponse call
+func ParseGetClientSectionResponse(rsp *http.Response) (*GetClientSectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClientSectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClientSection
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClientSectionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateClientSectionResponse parses an HTTP response from a UpdateClientSectionWithResponse call
+func ParseUpdateClientSectionResponse(rsp *http.Response) (*UpdateClientSectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateClientSectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Client
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateClientSectionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCommonAssessmentResponse parses an HTTP response from a GetCommonAssessmentWithResponse call
+func ParseGetCommonAssessmentResponse(rsp *http.Response) (*GetCommonAssessmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCommonAssessmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CommonAssessment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetIntakeTemplateResponse parses an HTTP response from a GetIntakeTemplateWithResponse call
 func ParseGetIntakeTemplateResponse(rsp *http.Response) (*GetIntakeTemplateResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -17992,6 +23156,72 @@ func ParseReplaceIntakeTemplateResponse(rsp *http.Response) (*ReplaceIntakeTempl
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetInvitationResponse parses an HTTP response from a GetInvitationWithResponse call
+func ParseGetInvitationResponse(rsp *http.Response) (*GetInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OpenInvitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptInvitationResponse parses an HTTP response from a AcceptInvitationWithResponse call
+func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AcceptedInvitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -18364,6 +23594,52 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetMyProfileResponse parses an HTTP response from a GetMyProfileWithResponse call
+func ParseGetMyProfileResponse(rsp *http.Response) (*GetMyProfileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMyProfileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClientProfile
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetMyProfileResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -18754,6 +24030,59 @@ func ParseGetPersonResponse(rsp *http.Response) (*GetPersonResponse, error) {
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBecomeClientResponse parses an HTTP response from a BecomeClientWithResponse call
+func ParseBecomeClientResponse(rsp *http.Response) (*BecomeClientResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BecomeClientResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Client
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers BecomeClientResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -19510,6 +24839,95 @@ func ParseGetSelectionResponse(rsp *http.Response) (*GetSelectionResponse, error
 	return response, nil
 }
 
+// ParseCreateSessionResponse parses an HTTP response from a CreateSessionWithResponse call
+func ParseCreateSessionResponse(rsp *http.Response) (*CreateSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateSessionResponse201Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteSessionResponse parses an HTTP response from a DeleteSessionWithResponse call
+func ParseDeleteSessionResponse(rsp *http.Response) (*DeleteSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListStaffResponse parses an HTTP response from a ListStaffWithResponse call
 func ParseListStaffResponse(rsp *http.Response) (*ListStaffResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20056,6 +25474,59 @@ func ParseReactivateStaffResponse(rsp *http.Response) (*ReactivateStaffResponse,
 	return response, nil
 }
 
+// ParseResendStaffInviteResponse parses an HTTP response from a ResendStaffInviteWithResponse call
+func ParseResendStaffInviteResponse(rsp *http.Response) (*ResendStaffInviteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendStaffInviteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SentInvitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResendStaffInviteResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetStaffWorkloadResponse parses an HTTP response from a GetStaffWorkloadWithResponse call
 func ParseGetStaffWorkloadResponse(rsp *http.Response) (*GetStaffWorkloadResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20339,6 +25810,35 @@ func ParseUpdateTaskResponse(rsp *http.Response) (*UpdateTaskResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReceiveCamsWebhookResponse parses an HTTP response from a ReceiveCamsWebhookWithResponse call
+func ParseReceiveCamsWebhookResponse(rsp *http.Response) (*ReceiveCamsWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReceiveCamsWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"handover/internal/app"
+	"handover/internal/casesim"
 	"handover/internal/demo"
 	"handover/internal/embedded"
 	"handover/internal/httpapi"
@@ -30,6 +32,8 @@ type serveCommand struct {
 	databaseFlags
 	publicFlags
 	mailFlags
+	accessFlags
+	caseFlags
 
 	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
 	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
@@ -56,6 +60,20 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	access, err := c.access(address)
+	if err != nil {
+		return err
+	}
+	cases, err := c.cases(log)
+	if err != nil {
+		return err
+	}
+	defer cases.stop()
+	if c.Demo {
+		if err := cases.simulate(ctx, log, "http://"+listener.Addr().String()); err != nil {
+			return err
+		}
+	}
 	opened, err := c.open(ctx, true)
 	if err != nil {
 		return err
@@ -67,10 +85,10 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err := opened.publish(); err != nil {
 		return err
 	}
-	if err := c.welcome(ctx, opened, address); err != nil {
+	if err := c.welcome(ctx, opened, cases, address); err != nil {
 		return err
 	}
-	return c.serve(ctx, log, opened, listener, mailer)
+	return c.serve(ctx, log, opened, listener, mailer, access, cases)
 }
 
 func (c *serveCommand) migrate(ctx context.Context, opened *database) error {
@@ -91,7 +109,7 @@ func (c *serveCommand) migrate(ctx context.Context, opened *database) error {
 }
 
 // welcome prints what a person wants to see at the start: where the service is, and a line that shows it at work.
-func (c *serveCommand) welcome(ctx context.Context, opened *database, address string) error {
+func (c *serveCommand) welcome(ctx context.Context, opened *database, cases *caseSystems, address string) error {
 	var text strings.Builder
 	for _, note := range opened.notes {
 		fmt.Fprintf(&text, "%s\n", note)
@@ -99,6 +117,9 @@ func (c *serveCommand) welcome(ctx context.Context, opened *database, address st
 	fmt.Fprintf(&text, "\nHandover   %s\nDocs       %s/docs\n", address, address)
 	if c.SMTPURL == "" && !c.NoWorker {
 		fmt.Fprintf(&text, "Mail       files in %s (HANDOVER_SMTP_URL names a mail server)\n", mailDir)
+	}
+	if cases.simulator != nil {
+		fmt.Fprintf(&text, "CaMS       simulated at %s, with the credential %s (HANDOVER_CASE_SYSTEM_URL names a case system)\n", cases.simulator.URL, casesim.DefaultToken)
 	}
 	token := "$TOKEN"
 	if c.Demo {
@@ -151,14 +172,22 @@ func loadDemo(ctx context.Context, opened *database) (demo.Tokens, string, error
 	return tokens, path, nil
 }
 
-func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer) error {
+func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer, access app.Access, cases *caseSystems) error {
 	application, err := opened.application(log)
 	if err != nil {
 		return err
 	}
+	if err := application.GiveAccess(access); err != nil {
+		return err
+	}
+	cases.connect(application)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(opened.db.DB, "handover"))
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "handover_password_hashes_total", Help: "Hashes of passwords computed: a sign-in, good or bad, costs one.",
+	}, func() float64 { return float64(application.PasswordHashes()) }))
+	cases.register(registry, application)
 	ready := &readiness{opened: opened}
 	server := &http.Server{
 		Handler: httpapi.New(application, httpapi.Options{
@@ -173,10 +202,11 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	server.RegisterOnShutdown(application.EndWaiting) // they would not end by themselves
 	var background *worker.Worker
 	if !c.NoWorker {
-		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log); err != nil {
+		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options()...); err != nil {
 			return err
 		}
 	}
+	debug.FreeOSMemory() // what starting took, such as reading the words that passwords are held against, is given back
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.InfoContext(ctx, "ready", "address", listener.Addr().String())
@@ -245,6 +275,8 @@ type workerCommand struct {
 	databaseFlags
 	publicFlags
 	mailFlags
+	accessFlags
+	caseFlags
 }
 
 // usualAddress is where a service is reached that has been told nothing else.
@@ -252,12 +284,25 @@ const usualAddress = "http://127.0.0.1:8080"
 
 // Run works until the context ends, then finishes what is under way.
 func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
-	mailer, err := c.mailer(cmp.Or(c.PublicURL, usualAddress))
+	address := cmp.Or(c.PublicURL, usualAddress)
+	mailer, err := c.mailer(address)
+	if err != nil {
+		return err
+	}
+	access, err := c.access(address)
+	if err != nil {
+		return err
+	}
+	cases, err := c.cases(log)
 	if err != nil {
 		return err
 	}
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
-		background, err := worker.Start(ctx, opened.db.DB, application, mailer, log)
+		if err := application.GiveAccess(access); err != nil {
+			return err
+		}
+		cases.connect(application)
+		background, err := worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options()...)
 		if err != nil {
 			return err
 		}

@@ -23,10 +23,10 @@ func (a *tenant) withBodies(t *testing.T, test func(t *testing.T, op operation, 
 	t.Helper()
 	for _, operationID := range operationIDs() {
 		op := operations()[operationID]
-		if op.Body == nil {
+		if op.Body == nil || operationID == "receiveCamsWebhook" { // a message of another system, which may come to tell more
 			continue
 		}
-		rows := foreignRows[operationID]
+		rows := rowsOf(operationID)
 		if rows == nil {
 			t.Errorf("the operation %s has a body, and no row", operationID)
 			continue
@@ -122,6 +122,9 @@ func TestBadBodies(t *testing.T) {
 				for _, pointer := range objectsOf(body, "") {
 					seen[pointer+fmt.Sprint(body)] = true
 					for _, name := range []string{"no_such_field", "Title", "organization_id", "", "a/b~c"} {
+						if op.Body.Value.Properties[name] != nil {
+							continue
+						}
 						escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 						a.bad(t, op, request.sending(adding(body, pointer, name, nil)), 400, "unknown_field", pointer+"/"+escaped)
 					}

@@ -27,6 +27,7 @@ func TestBadPreconditions(t *testing.T) {
 	s := start(t, withoutWorker)
 	a := s.furnished(t, "Aldermoor")
 	task, email := taskOfNobody(a.world, a.Admin), true
+	unlinked, linked := a.person("client"), a.linkedClient()
 	// What is written, how it is read, and a request that changes something each time.
 	resources := map[string]struct {
 		read    string
@@ -48,6 +49,11 @@ func TestBadPreconditions(t *testing.T) {
 		"updateStaffGroup": {"getStaffGroup", func() ask {
 			return inPath("staff_group_id", a.groupID.String()).sending(object{"name": newID().String()})
 		}, 200},
+		"updateClientSection": {"getClientSection", func() ask { return editing(a.clientID, "notes", object{"notes": newID().String()}) }, 200},
+		"linkCams": {"getClient", func() ask {
+			return inPath("client_id", unlinked.String()).sending(object{"cams_reference": newReference()})
+		}, 200},
+		"unlinkCams": {"getClient", func() ask { return inPath("client_id", linked.String()) }, 204},
 		"replaceNotificationSettings": {"getNotificationSettings", func() ask {
 			email = !email
 			return withBody(object{"email": email})
@@ -55,6 +61,9 @@ func TestBadPreconditions(t *testing.T) {
 	}
 	for _, operationID := range operationIDs() {
 		op := operations()[operationID]
+		if operationID == "deleteSession" {
+			continue // it ends what the next request would come with; see the sessions
+		}
 		if !takesHeader(op, "If-Match") {
 			if op.Method == "PATCH" || op.Method == "DELETE" {
 				t.Errorf("%s takes no If-Match", operationID)
@@ -111,6 +120,7 @@ func TestBadPreconditions(t *testing.T) {
 			"createMatter":   {"getMatter", "matter_id", object{"number": "2030-1", "responsible_staff_id": a.spare.ID, "visibility": "groups", "group_ids": []uuid.UUID{a.groupID}}},
 			"createCalendarEvent": {"getCalendarEvent", "calendar_event_id", with(with(eventFor(a.spare.ID), "starts_at", "2030-01-31T10:00:00.123456789+02:00"),
 				"attendee_staff_ids", []uuid.UUID{a.spare.ID, a.staff.ID})},
+			"createClient":     {"getClient", "client_id", newClient(object{"phone": "(416) 555-0161", "external_id": "crm-1"})},
 			"createStaffGroup": {"getStaffGroup", "staff_group_id", object{"name": "Team", "member_ids": []uuid.UUID{a.spare.ID, a.staff.ID}}},
 			"createApiToken":   {"getApiToken", "token_id", object{"name": "Export", "scopes": []string{"read", "admin"}, "expires_at": "2040-01-31T10:00:00.123456789+02:00"}},
 		} {
@@ -130,7 +140,7 @@ func TestBadIdempotencyKeys(t *testing.T) {
 	for _, operationID := range operationIDs() {
 		op := operations()[operationID]
 		if !takesHeader(op, "Idempotency-Key") {
-			if op.Method == "POST" {
+			if op.Method == "POST" && !op.public() {
 				t.Errorf("%s takes no Idempotency-Key", operationID)
 			}
 			continue
@@ -197,6 +207,8 @@ func otherBody(body object) object {
 		return with(body, "selection", people(newID()))
 	case body["notification_ids"] != nil:
 		return object{"all": true}
+	case body["send_invitation"] != nil:
+		return object{"send_invitation": true}
 	}
 	return with(body, "reason", "Another one")
 }
@@ -222,7 +234,11 @@ func (a *tenant) keyInUse(t *testing.T, op operation, request ask) {
 	if got.Header.Get("Retry-After") == "" {
 		t.Error("a key in use does not tell when to ask again")
 	}
-	a.unchanged(before)
+	if op.OperationID == "syncCams" {
+		a.unchanged(before, "cams_links") // when the record was read last; what came of it is taken over, key or not
+	} else {
+		a.unchanged(before)
+	}
 }
 
 func TestRefusedRequestsAndPreviewsLeaveTheKeyFree(t *testing.T) {

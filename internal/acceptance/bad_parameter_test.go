@@ -15,7 +15,7 @@ import (
 
 // requestOf is a request of any operation that would succeed.
 func (a *tenant) requestOf(operationID string) ask {
-	if rows := foreignRows[operationID]; rows != nil {
+	if rows := rowsOf(operationID); rows != nil {
 		return rows(a)[0]
 	}
 	return roleRequest(operationID)(a.world, a.Admin)

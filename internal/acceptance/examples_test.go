@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -23,7 +24,8 @@ func TestExamplesOfTheContractRunAgainstTheDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t)
+	cases := simulate(t).reading(t)
+	s := start(t, func(o *serviceOptions) { o.cases = cases })
 	tokens, err := demo.Load(t.Context(), s.DB.SQL, time.Now(), demo.Tokens{}, app.NewTokenText)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +38,7 @@ func TestExamplesOfTheContractRunAgainstTheDemo(t *testing.T) {
 			}
 			t.Run(operation.OperationID, func(t *testing.T) {
 				for _, body := range requestExamples(operation) {
-					got := s.call(t, tokens.Admin, method, examplePath(t, path, operation), body, header{"If-Match", "*"})
+					got := s.call(t, s.credentialOf(t, tokens.Admin, operation), method, examplePath(t, path, operation), body, header{"If-Match", "*"}, header{"webhook-signature", goodSignature})
 					if got.Status >= http.StatusMultipleChoices {
 						t.Errorf("%s %s: got %d: %s\n%v", method, path, got.Status, got.Body, body)
 					}
@@ -44,6 +46,20 @@ func TestExamplesOfTheContractRunAgainstTheDemo(t *testing.T) {
 			})
 		}
 	}
+}
+
+// credentialOf is what a reader would come with: an administrator's token, but for what is a client's own, and for signing out, which
+// ends it.
+func (s *service) credentialOf(t *testing.T, admin string, operation *openapi3.Operation) string {
+	t.Helper()
+	switch operation.OperationID {
+	case "getMyProfile":
+		example := operations()["createSession"].RequestBody.Value.Content["application/json"].Examples["client"].Value.Value
+		return decode[api.Session](s.ask(t, "", "createSession", withBody(example)).must(http.StatusCreated)).Token
+	case "deleteSession":
+		return decode[api.CreatedAPIToken](s.ask(t, admin, "createApiToken", withBody(object{"name": "For a moment"})).must(http.StatusCreated)).Token
+	}
+	return admin
 }
 
 // requestExamples are the bodies of an operation's examples; one nil where it takes none.
@@ -70,6 +86,13 @@ func examplePath(t *testing.T, path string, operation *openapi3.Operation) strin
 			t.Fatalf("the path parameter %s has no example", parameter.Value.Name)
 		}
 		path = strings.ReplaceAll(path, "{"+parameter.Value.Name+"}", example)
+	}
+	separator := "?"
+	for _, parameter := range operation.Parameters {
+		if parameter.Value.In == "query" && parameter.Value.Required {
+			path += fmt.Sprint(separator, parameter.Value.Name, "=", parameter.Value.Example)
+			separator = "&"
+		}
 	}
 	return path
 }

@@ -18,6 +18,7 @@ import (
 var foreignRows = func() map[string]func(a *tenant) []ask {
 	rows := maps.Clone(assignmentForeignRows)
 	maps.Copy(rows, workForeignRows)
+	maps.Copy(rows, clientForeignRows)
 	return rows
 }()
 
@@ -121,7 +122,7 @@ func roleRequest(operationID string) func(*world, member) ask {
 // everywhere else.
 func (p place) meansNothingElsewhere() bool {
 	filters := p.in == "query" || strings.Contains(p.name, "/filter/")
-	return p.kind == placeOfKey || p.kind == placeOfEmail || p.kind == placeOfExternalKey && !filters
+	return p.kind == placeOfKey || p.kind == placeOfEmail || p.kind == placeOfCaseKey || p.kind == placeOfExternalKey && !filters
 }
 
 // refusal is the status of the answer to what never was; 0: an answer like any other.
@@ -134,7 +135,7 @@ func (p place) refusal() int {
 		return 400
 	case placeOfTag, placeOfRevision:
 		return 412
-	case placeOfID, placeOfExternalKey, placeOfKey, placeOfEmail:
+	case placeOfID, placeOfExternalKey, placeOfKey, placeOfEmail, placeOfCaseKey:
 	}
 	switch p.in {
 	case "path":
@@ -253,9 +254,11 @@ func (a *tenant) answersTo(t *testing.T, p place, base ask, value string) []seen
 var (
 	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	anyInstant = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`)
-	anyToken   = regexp.MustCompile(`hnd_[0-9A-Za-z]+`)
+	anyToken   = regexp.MustCompile(`hn[dci]_[0-9A-Za-z]+`)
 	anyHash    = regexp.MustCompile(`"revision":"[0-9a-f]{32}"`)
+	anyCase    = regexp.MustCompile(`(?i)c[al]-1\d{6}`)
 	anyTag     = regexp.MustCompile(`Etag: "[A-Za-z0-9_-]{16}"`)
+	anySection = regexp.MustCompile(`\\"[A-Za-z0-9_-]{16}\\"`) // the ETag of a section
 )
 
 // seen is what a caller can tell of an answer: all of it but for the value that was asked for, and for what differs
@@ -289,6 +292,8 @@ func seen(got answer, value string) string {
 	text = anyInstant.ReplaceAllString(text, "<instant>")
 	text = anyToken.ReplaceAllString(text, "<token>")
 	text = anyHash.ReplaceAllString(text, "<revision>")
+	text = anyCase.ReplaceAllString(text, "<case>")
+	text = anySection.ReplaceAllString(text, "<tag>")
 	return anyTag.ReplaceAllString(text, "<tag>")
 }
 
@@ -301,6 +306,11 @@ func (p place) never() string {
 		return "ext-" + newID().String()
 	case placeOfEmail:
 		return "nobody" + newID().String() + "@example.org"
+	case placeOfCaseKey:
+		if strings.HasSuffix(p.name, "assessment_number") {
+			return newAssessment()
+		}
+		return newReference()
 	case placeOfRevision:
 		return strings.Repeat("0", 43)
 	case placeOfKey:
@@ -320,17 +330,27 @@ func (a *tenant) valuesFor(p place) map[string]string {
 	a.t.Helper()
 	switch p.kind {
 	case placeOfID:
-		return map[string]string{
+		ids := map[string]string{
 			"a client": a.clientID.String(), "a referral": a.referralID.String(), "a staff member": a.staff.ID.String(), "the administrator": a.Admin.ID.String(),
 			"a task": a.taskID.String(), "a matter": a.matterID.String(), "an event": a.eventID.String(), "a selection": a.selectionID.String(),
 			"a run": a.runID.String(), "a run to come": a.scheduledID.String(), "a token": a.tokenID.String(), "a group": a.groupID.String(), "a notification": a.notificationID.String(), "the organization": a.ID.String(), "a client, in capitals": strings.ToUpper(a.clientID.String()),
 		}
+		maps.Copy(ids, a.clientIDs())
+		return ids
 	case placeOfExternalKey:
 		return map[string]string{
 			"a person's key": a.personKey, "a staff member's key": a.staffKey, "a task's key": a.taskKey, "a matter's key": a.matterKey, "an event's key": a.eventKey,
 		}
 	case placeOfEmail:
-		return map[string]string{"a staff member's email": a.mark + a.staff.ID.String() + "@example.org"}
+		return map[string]string{
+			"a staff member's email": a.mark + a.staff.ID.String() + "@example.org", "a client's email": a.mark + a.clientID.String() + "@example.org",
+			"the email of an account": emailOf(a.accountID),
+		}
+	case placeOfCaseKey:
+		if strings.HasSuffix(p.name, "assessment_number") {
+			return map[string]string{"the number of an assessment": a.caseKeys()["CA"]}
+		}
+		return map[string]string{"the reference of a linked client": a.caseKeys()["CL"]}
 	case placeOfRevision:
 		return map[string]string{"a revision": a.revision}
 	case placeOfKey:
@@ -341,6 +361,7 @@ func (a *tenant) valuesFor(p place) map[string]string {
 			"getStaff": inPath("staff_id", a.staff.ID.String()), "getTask": inPath("task_id", a.taskID.String()), "getIntakeTemplate": {},
 			"getApiToken": inPath("token_id", a.tokenID.String()), "getMatter": inPath("matter_id", a.matterID.String()),
 			"getCalendarEvent": inPath("calendar_event_id", a.eventID.String()), "getStaffGroup": inPath("staff_group_id", a.groupID.String()),
+			"getClient": inPath("client_id", a.linkedID.String()), "getClientSection": editing(a.linkedID, "contact", nil).sending(nil),
 		} {
 			tags["the ETag of "+operationID] = a.service.ask(a.t, a.Admin.Token, operationID, request).must(200).Header.Get("ETag")
 		}

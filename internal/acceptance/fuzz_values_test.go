@@ -223,7 +223,10 @@ func (d *drawing) valid(schema *openapi3.Schema, name string) string {
 	}
 	switch {
 	case len(schema.Enum) > 0:
-		return strconv.Quote(fmt.Sprint(oneFrom(d, schema.Enum)))
+		if value := oneFrom(d, schema.Enum); value != nil {
+			return strconv.Quote(fmt.Sprint(value))
+		}
+		return "null"
 	case schema.Type.Is("boolean"):
 		return strconv.FormatBool(d.IntN(2) == 0)
 	case schema.Type.Is("integer"):

@@ -27,7 +27,7 @@ import (
 	"handover/internal/worker"
 )
 
-func TestMain(m *testing.M) { testdb.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m, removeSimulator) }
 
 // service is the whole program on a database of its own, but for the command line.
 type service struct {
@@ -44,6 +44,9 @@ type serviceOptions struct {
 	worker bool
 	now    func() time.Time
 	mailer app.Mailer // nil: mails stay where they are
+	cases  app.CaseSystem
+	signed app.WebhookCheck // what the case system sends
+	pulls  []worker.Option
 }
 
 // withoutWorker leaves queued runs where they are.
@@ -57,7 +60,7 @@ func at(instant time.Time) serviceOption {
 // start runs a service until the test ends.
 func start(t testing.TB, options ...serviceOption) *service {
 	t.Helper()
-	chosen := serviceOptions{worker: true, now: time.Now}
+	chosen := serviceOptions{worker: true, now: time.Now, cases: knownCases{}, signed: knownSignature}
 	for _, option := range options {
 		option(&chosen)
 	}
@@ -68,8 +71,13 @@ func start(t testing.TB, options ...serviceOption) *service {
 		t.Fatal(err)
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
+	application.ConnectCaseSystem(chosen.cases, chosen.signed)
+	server := httptest.NewUnstartedServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
+	if err := application.GiveAccess(accessAt("http://" + server.Listener.Addr().String())); err != nil {
+		t.Fatal(err)
+	}
 	if chosen.worker {
-		background, err := worker.Start(t.Context(), db.SQL.DB, application, chosen.mailer, log)
+		background, err := worker.Start(t.Context(), db.SQL.DB, application, chosen.mailer, log, chosen.pulls...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +87,7 @@ func start(t testing.TB, options ...serviceOption) *service {
 			}
 		})
 	}
-	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
+	server.Start()
 	t.Cleanup(server.Close)
 	return &service{URL: server.URL, DB: db, app: application}
 }

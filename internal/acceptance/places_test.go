@@ -28,6 +28,7 @@ const (
 	placeOfID          placeKind = "id"
 	placeOfExternalKey placeKind = "external key"
 	placeOfEmail       placeKind = "email"
+	placeOfCaseKey     placeKind = "key of a case system"
 	placeOfRevision    placeKind = "revision"
 	placeOfCursor      placeKind = "cursor"
 	placeOfKey         placeKind = "Idempotency-Key"
@@ -38,6 +39,10 @@ const (
 func idPlaces() []place {
 	var places []place
 	for id, op := range operations() {
+		// Who asks without a credential is in no organization yet; who signs out ends what the next request would come with.
+		if op.public() || id == "deleteSession" {
+			continue
+		}
 		for _, parameter := range op.Parameters {
 			p := place{operation: id, in: parameter.In, name: parameter.Name}
 			switch {
@@ -108,6 +113,8 @@ func placesWithin(ref *openapi3.SchemaRef, pointer string) []place {
 		kind = placeOfEmail
 	case name == "expected_revision":
 		kind = placeOfRevision
+	case name == "assessment_number" || name == "cams_reference":
+		kind = placeOfCaseKey
 	case schema.Format == "uuid" || strings.Contains(schema.Pattern, "{12}") || idName.MatchString(name):
 		kind = placeOfID
 	}
@@ -169,7 +176,7 @@ func putAt(into any, pointer, value string) []any {
 		return []any{value}
 	}
 	if branch, rest, found := strings.Cut(strings.TrimPrefix(pointer, "["), "]"); found && pointer[0] == '[' {
-		if fields, _ := into.(map[string]any); fields["type"] != branch {
+		if fields, _ := into.(map[string]any); fields["type"] != branch && fields["source"] != branch {
 			return nil
 		}
 		return putAt(into, rest, value)
@@ -229,6 +236,12 @@ func TestPlaces(t *testing.T) {
 		"reassignWork body:/tasks/to_staff_ids/*":                          placeOfID,
 		"reassignWork body:/expected_revision":                             placeOfRevision,
 		"undoRun path:run_id":                                              placeOfID,
+		"getClient path:client_id":                                         placeOfID,
+		"updateClientSection header:If-Match":                              placeOfTag,
+		"updateClientSection body:/email":                                  placeOfEmail,
+		"createClient body:[manual]/email":                                 placeOfEmail,
+		"createClient body:[common_assessment]/assessment_number":          placeOfCaseKey,
+		"linkCams body:/cams_reference":                                    placeOfCaseKey,
 		"createMatter body:/group_ids/*":                                   placeOfID,
 		"listCalendarEvents query:attendee_staff_id":                       placeOfID,
 		"markNotificationsRead body:/notification_ids/*":                   placeOfID,

@@ -38,7 +38,7 @@ type roleRow struct {
 func (row roleRow) name() string { return strings.TrimSpace(row.operation + " " + row.to) }
 
 // roleRows is the one table of operations and roles (A2, A18, B, D3). Each request would succeed for those who may.
-var roleRows = slices.Concat(assignmentRoleRows, workRoleRows)
+var roleRows = slices.Concat(assignmentRoleRows, workRoleRows, clientRoleRows)
 
 var assignmentRoleRows = []roleRow{
 	{operation: "getMe", may: everybody, status: 200, ask: plainly},
@@ -252,6 +252,9 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// forStaff is what refuses the session of a client, whatever staff are answered.
+const forStaff = "for staff"
+
 // holds asks for a row's request with a credential.
 func (w *world) holds(t *testing.T, op operation, row roleRow, c credential) {
 	t.Helper()
@@ -271,6 +274,8 @@ func (w *world) holds(t *testing.T, op operation, row roleRow, c credential) {
 		want = 401
 	case "insufficient_scope":
 		want = 403
+	case forStaff:
+		code, want = "permission_denied", 403
 	default:
 		want = row.refused
 	}
@@ -316,6 +321,12 @@ func (w *world) credentials() []credential {
 			return ""
 		}})
 	}
+	all = append(all, credential{"client who has signed in", w.ofClient(func(uuid.UUID) {}), func(row roleRow) string {
+		if operations()[row.operation].Extensions["x-client-session"] == nil {
+			return forStaff
+		}
+		return ""
+	}})
 	unknown := func(roleRow) string { return "unauthenticated" }
 	deactivated := w.member("administrator")
 	w.deactivate(deactivated)
@@ -324,7 +335,24 @@ func (w *world) credentials() []credential {
 		credential{"unknown token", member{w.Admin.ID, app.NewTokenText()}, unknown},
 		credential{"revoked token", member{w.Admin.ID, w.ended("revoked_at")}, unknown},
 		credential{"expired token", member{w.Admin.ID, w.ended("expires_at")}, unknown},
-		credential{"token of a deactivated administrator", deactivated, unknown})
+		credential{"token of a deactivated administrator", deactivated, unknown},
+		credential{"session of a client that was ended", w.ofClient(func(id uuid.UUID) { w.endSessions(id, "revoked_at = now()") }), unknown},
+		credential{"session of a client that has expired", w.ofClient(func(id uuid.UUID) { w.endSessions(id, "expires_at = now()") }), unknown},
+		credential{"session of a client who is inactive", w.ofClient(func(id uuid.UUID) {
+			w.exec(`UPDATE people SET status = 'inactive' WHERE organization_id = $1 AND id = $2`, w.ID, id)
+		}), unknown},
+		credential{"session of a client who is a referral again", w.ofClient(func(id uuid.UUID) {
+			w.exec(`UPDATE people SET kind = 'referral' WHERE organization_id = $1 AND id = $2`, w.ID, id)
+		}), unknown})
+}
+
+// ofClient comes with the session of a client, of whom something became since. What is asked for is as an administrator would.
+func (w *world) ofClient(became func(uuid.UUID)) member {
+	w.t.Helper()
+	client := w.clientWithAccount()
+	token := w.clientSession(client)
+	became(client)
+	return member{w.Admin.ID, token}
 }
 
 // ended is a token of the administrator that was good until a second ago.

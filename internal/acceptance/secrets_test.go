@@ -54,6 +54,7 @@ func startRecorded(t *testing.T) (*service, *recordedLog) {
 		t.Fatal(err)
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, time.Now, log)
+	application.ConnectCaseSystem(knownCases{}, knownSignature)
 	background, err := worker.Start(t.Context(), db.SQL.DB, application, nil, log)
 	if err != nil {
 		t.Fatal(err)

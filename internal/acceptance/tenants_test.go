@@ -17,6 +17,9 @@ type tenant struct {
 	staff member // serves the client and the referral, and holds the task
 	spare member // may do nothing
 
+	linkedID, accountID uuid.UUID // a client who follows CaMS, and one who can sign in
+	invitation          string    // the token of one that is open
+
 	clientID, referralID, taskID, matterID, eventID, selectionID, runID, tokenID uuid.UUID
 	groupID, notificationID, scheduledID                                         uuid.UUID // of the administrator
 
@@ -57,6 +60,7 @@ func (s *service) furnished(t testing.TB, mark string) *tenant {
 	f.group()
 	f.notification(f.Admin)
 	f.notificationID = f.notification(f.Admin)
+	f.clients()
 	f.busy()
 	return f
 }
@@ -82,6 +86,11 @@ func (a *tenant) busy() {
 	a.keyed("createApiToken", withBody(object{"name": a.mark})).must(201)
 	a.keyed("deactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
 	a.keyed("reactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
+	a.keyed("createClient", withBody(newClient(object{"first_name": a.mark}))).must(201)
+	a.keyed("becomeClient", inPath("person_id", a.reachable("referral").String()).sending(object{})).must(200)
+	a.keyed("syncCams", inPath("client_id", a.linkedID.String())).must(200)
+	a.keyed("resendClientInvite", inPath("client_id", a.reachable("client").String())).must(200)
+	a.keyed("resendStaffInvite", inPath("staff_id", a.spare.ID.String())).must(200)
 }
 
 // keyed asks as the administrator, under the tenant's key.

@@ -27,6 +27,11 @@ type App struct {
 
 	ending  chan struct{} // closed when the process ends
 	endOnce sync.Once
+
+	invitationLink string      // with {token}
+	passwords      *passwords  // of those who sign in
+	mailKey        []byte      // seals the tokens of invitations in the queue
+	cases          caseSystems // read, and never within a transaction
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
@@ -34,12 +39,19 @@ type Queue interface {
 	EnqueueRun(ctx context.Context, tx *sql.Tx, job RunJob) error
 	// EnqueueMails leaves a mail for each of the notifications.
 	EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.UUID, notifications []uuid.UUID) error
+	// EnqueueInvitation leaves the mail of an invitation.
+	EnqueueInvitation(ctx context.Context, tx *sql.Tx, job InvitationJob) error
+	// EnqueueCaMSPulls leaves a pull for each organization that has none waiting or at work.
+	EnqueueCaMSPulls(ctx context.Context, tx *sql.Tx, jobs []CaMSPullJob) error
+	// EnqueueCaMSSyncs leaves a sync for each record that has none waiting or at work.
+	EnqueueCaMSSyncs(ctx context.Context, tx *sql.Tx, jobs []CaMSSyncJob) error
 }
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
 	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, ending: make(chan struct{})}
 	a.hub = newHub(a)
+	a.setAccess(ownAccess())
 	return a
 }
 
@@ -124,7 +136,7 @@ func self(caller domain.Caller) domain.StaffRef {
 	return domain.StaffRef{ID: caller.StaffID, Name: caller.Name, Status: domain.StaffActive}
 }
 
-// SweepExpired deletes expired selections and stored answers, of every organization.
+// SweepExpired deletes expired selections, stored answers and sessions, of every organization.
 func (a *App) SweepExpired(ctx context.Context) error { return a.store.SweepExpired(ctx, a.instant()) }
 
 // upsert runs work, which finds something by its external id or makes it. Where somebody else makes it at the same

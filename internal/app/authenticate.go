@@ -23,11 +23,19 @@ const (
 )
 
 // NewTokenText makes the text of a new API token.
-func NewTokenText() string {
+func NewTokenText() string { return newSecretText(tokenPrefix) }
+
+// newSecretText makes the text of a new token of a kind.
+func newSecretText(prefix string) string {
+	text := prefix + randomText()
+	return text + tokenCheck(text)
+}
+
+// randomText is 256 random bits.
+func randomText() string {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails
-	text := tokenPrefix + inBase62(new(big.Int).SetBytes(secret[:]), tokenSecretLength)
-	return text + tokenCheck(text)
+	return inBase62(new(big.Int).SetBytes(secret[:]), tokenSecretLength)
 }
 
 func tokenCheck(text string) string {
@@ -44,8 +52,8 @@ func inBase62(number *big.Int, length int) string {
 	return string(digits)
 }
 
-func wellFormedToken(text string) bool {
-	if !strings.HasPrefix(text, tokenPrefix) || len(text) != len(tokenPrefix)+tokenSecretLength+tokenCheckLength {
+func wellFormedToken(text, prefix string) bool {
+	if !strings.HasPrefix(text, prefix) || len(text) != len(prefix)+tokenSecretLength+tokenCheckLength {
 		return false
 	}
 	at := len(text) - tokenCheckLength
@@ -61,11 +69,14 @@ func TokenHash(text string) []byte {
 // tokenUseNoted is how exactly the last use of a token is kept.
 const tokenUseNoted = time.Minute
 
-// Authenticate finds who a token stands for. Unknown, expired and revoked tokens and those of deactivated staff get one
-// and the same refusal.
+// Authenticate finds who a token stands for: a staff member's API token, or a client's session. Unknown, expired and revoked tokens
+// and those of deactivated staff and inactive clients get one and the same refusal.
 func (a *App) Authenticate(ctx context.Context, token string) (domain.Caller, error) {
 	refusal := domain.Refuse(domain.CodeUnauthenticated, "The token is not valid. Send a valid one as Authorization: Bearer.")
-	if !wellFormedToken(token) {
+	switch {
+	case wellFormedToken(token, sessionPrefix):
+		return a.authenticateClient(ctx, token, refusal)
+	case !wellFormedToken(token, tokenPrefix):
 		return domain.Caller{}, refusal
 	}
 	credential, found, err := a.store.CredentialByHash(ctx, TokenHash(token))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -19,14 +20,31 @@ type MailJob struct {
 	Notification uuid.UUID `json:"notification_id"`
 }
 
-// Mail is what one receiver is written (B7).
+// Mail is what one receiver is written: of a notification (B7), or an invitation (C6).
 type Mail struct {
 	Notification domain.Notification
-	Organization string // its name
-	Receiver     uuid.UUID
-	Name         string // the receiver's
+	Invitation   *InvitationLetter // nil: it is of the notification
+	Organization string            // its name
+	Receiver     uuid.UUID         // of a notification
+	Name         string            // the receiver's
 	Address      string
 	Zone         *time.Location // of the organization
+}
+
+// ID names the mail, whenever and however often it is tried.
+func (m Mail) ID() uuid.UUID {
+	if m.Invitation != nil {
+		return m.Invitation.ID
+	}
+	return m.Notification.ID
+}
+
+// WrittenAt is the date of the mail.
+func (m Mail) WrittenAt() time.Time {
+	if m.Invitation != nil {
+		return m.Invitation.SentAt
+	}
+	return m.Notification.CreatedAt
 }
 
 // Mailer hands mails over to whatever carries them.
@@ -61,19 +79,35 @@ const (
 	settlingAtTheEnd = 5 * time.Second // of the worker
 )
 
-// SendMail sends the mail of one notification, unless that is done with. A mail that may have arrived is never sent
-// again: its status is committed as handing_over before the last byte goes out, and whoever finds that status after a
-// crash leaves it at that. again is after how long the job is to be looked at once more; zero: it is done.
+// letter is a mail as the row that it goes out with tells it.
+type letter struct {
+	postgres.Mailing
+	is   slog.Attr                                          // how the log names it
+	read func(context.Context, *postgres.Tx) (*Mail, error) // nil: nothing is to be sent any more
+}
+
+// SendMail sends the mail of one notification, as its receiver may see it when it is sent (B5), unless that is done with.
+// again is after how long the job is to be looked at once more; zero: it is done.
 func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again time.Duration, err error) {
-	organization := domain.OrganizationID(job.Organization)
-	mail, again, err := a.takeMail(ctx, organization, job.Notification)
+	return a.send(ctx, domain.OrganizationID(job.Organization), mailer, letter{
+		postgres.MailOfNotification(job.Notification), slog.String("notification_id", job.Notification.String()),
+		func(ctx context.Context, tx *postgres.Tx) (*Mail, error) {
+			return a.readMail(ctx, tx, job.Notification)
+		},
+	})
+}
+
+// send sends a mail. One that may have arrived is never sent again: its status is committed as handing_over before the last byte
+// goes out, and whoever finds that status after a crash leaves it at that.
+func (a *App) send(ctx context.Context, organization domain.OrganizationID, mailer Mailer, of letter) (again time.Duration, err error) {
+	mail, again, err := a.takeMail(ctx, organization, of)
 	if err != nil || mail == nil {
 		return again, err
 	}
 	var handing atomic.Bool
-	sendErr := a.whileTaken(ctx, organization, job.Notification, func(ctx context.Context) error {
+	sendErr := a.whileTaken(ctx, organization, of, func(ctx context.Context) error {
 		return mailer.Send(ctx, *mail, func(ctx context.Context) error {
-			err := a.handingOver(ctx, organization, job.Notification)
+			err := a.handingOver(ctx, organization, of)
 			handing.Store(err == nil)
 			return err
 		})
@@ -84,21 +118,21 @@ func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again t
 		outcome = postgres.MailSent
 	case errors.Is(sendErr, ErrMailRefused):
 		outcome = postgres.MailFailed
-		a.log.ErrorContext(ctx, "a mail was refused for good", "notification_id", job.Notification, "error", sendErr)
+		a.log.ErrorContext(ctx, "a mail was refused for good", of.is, "error", sendErr)
 	case errors.Is(sendErr, ErrMailUncertain):
 		outcome = postgres.MailUncertain
-		a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", "notification_id", job.Notification, "error", sendErr)
+		a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", of.is, "error", sendErr)
 	default:
-		again = mailPause(a.now().Sub(mail.Notification.CreatedAt))
-		a.log.WarnContext(ctx, "a mail could not be sent and will be tried again", "notification_id", job.Notification, "after", again, "error", sendErr)
+		again = mailPause(a.now().Sub(mail.WrittenAt()))
+		a.log.WarnContext(ctx, "a mail could not be sent and will be tried again", of.is, "after", again, "error", sendErr)
 	}
-	return again, a.settleMail(ctx, organization, job.Notification, outcome, handing.Load())
+	return again, a.settleMail(ctx, organization, of, outcome, handing.Load())
 }
 
 // handingOver records, in two steps, that a mail may have arrived from now on (see MarkMailHandingOver).
-func (a *App) handingOver(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID) error {
-	for _, mark := range []func(*postgres.Tx, context.Context, uuid.UUID, time.Time) error{(*postgres.Tx).MarkMailOffered, (*postgres.Tx).MarkMailHandingOver} {
-		if err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error { return mark(tx, ctx, notification, a.instant()) }); err != nil {
+func (a *App) handingOver(ctx context.Context, organization domain.OrganizationID, of letter) error {
+	for _, mark := range []func(*postgres.Tx, context.Context, postgres.Mailing, time.Time) error{(*postgres.Tx).MarkMailOffered, (*postgres.Tx).MarkMailHandingOver} {
+		if err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error { return mark(tx, ctx, of.Mailing, a.instant()) }); err != nil {
 			return err
 		}
 	}
@@ -107,7 +141,7 @@ func (a *App) handingOver(ctx context.Context, organization domain.OrganizationI
 
 // settleMail writes what became of a mail. Only this process knows it: it tries for some time, also while the worker is
 // ending.
-func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID, outcome postgres.MailOutcome, handing bool) error {
+func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID, of letter, outcome postgres.MailOutcome, handing bool) error {
 	patience := settling
 	if ctx.Err() != nil {
 		patience = settlingAtTheEnd
@@ -116,7 +150,7 @@ func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID
 	defer cancel()
 	for {
 		err := a.store.InTx(within, organization, postgres.Working, func(tx *postgres.Tx) error {
-			return tx.SettleMail(within, notification, outcome, handing, a.instant())
+			return tx.SettleMail(within, of.Mailing, outcome, handing, a.instant())
 		})
 		if err == nil {
 			return nil
@@ -134,12 +168,11 @@ func mailPause(age time.Duration) time.Duration {
 	return min(max(age/4, shortestMailPause), longestMailPause)
 }
 
-// takeMail takes a mail for this worker and reads what it says now, as its receiver may see it (B5). mail is nil where
-// there is nothing to send now.
-func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID) (mail *Mail, again time.Duration, err error) {
+// takeMail takes a mail for this worker and reads what it says now. mail is nil where there is nothing to send now.
+func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, of letter) (mail *Mail, again time.Duration, err error) {
 	err = a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
 		mail, again = nil, 0
-		state, err := tx.TakeMail(ctx, notification, mailLease)
+		state, err := tx.TakeMail(ctx, of.Mailing, mailLease)
 		if err != nil {
 			return err
 		}
@@ -148,22 +181,22 @@ func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, 
 			again = mailAgainAfter
 			return nil
 		case postgres.MailUnsettled:
-			a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", "notification_id", notification)
-			return tx.SettleMail(ctx, notification, postgres.MailUncertain, false, a.instant())
+			a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", of.is)
+			return tx.SettleMail(ctx, of.Mailing, postgres.MailUncertain, false, a.instant())
 		case postgres.MailDone:
 			return nil
 		case postgres.MailToSend:
 		}
-		read, err := a.readMail(ctx, tx, notification)
+		read, err := of.read(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if read == nil {
-			return tx.SettleMail(ctx, notification, postgres.MailUnwanted, false, a.instant())
+			return tx.SettleMail(ctx, of.Mailing, postgres.MailUnwanted, false, a.instant())
 		}
-		if a.now().Sub(read.Notification.CreatedAt) > mailPatience {
-			a.log.ErrorContext(ctx, "a mail was given up", "notification_id", notification, "after", mailPatience)
-			return tx.SettleMail(ctx, notification, postgres.MailFailed, false, a.instant())
+		if a.now().Sub(read.WrittenAt()) > mailPatience {
+			a.log.ErrorContext(ctx, "a mail was given up", of.is, "after", mailPatience)
+			return tx.SettleMail(ctx, of.Mailing, postgres.MailFailed, false, a.instant())
 		}
 		mail = read
 		return nil
@@ -197,7 +230,7 @@ func (a *App) readMail(ctx context.Context, tx *postgres.Tx, notification uuid.U
 }
 
 // whileTaken runs work and says all the while that this worker is at the mail.
-func (a *App) whileTaken(ctx context.Context, organization domain.OrganizationID, notification uuid.UUID, work func(context.Context) error) error {
+func (a *App) whileTaken(ctx context.Context, organization domain.OrganizationID, of letter, work func(context.Context) error) error {
 	saying, stop := context.WithCancel(ctx)
 	said := make(chan struct{})
 	go func() {
@@ -210,9 +243,9 @@ func (a *App) whileTaken(ctx context.Context, organization domain.OrganizationID
 				return
 			case <-beat.C:
 			}
-			err := a.store.InTx(saying, organization, postgres.Working, func(tx *postgres.Tx) error { return tx.KeepMail(saying, notification, mailLease) })
+			err := a.store.InTx(saying, organization, postgres.Working, func(tx *postgres.Tx) error { return tx.KeepMail(saying, of.Mailing, mailLease) })
 			if err != nil && saying.Err() == nil {
-				a.log.WarnContext(saying, "a worker could not say that it is at a mail", "notification_id", notification, "error", err)
+				a.log.WarnContext(saying, "a worker could not say that it is at a mail", of.is, "error", err)
 			}
 		}
 	}()

@@ -81,6 +81,24 @@ func onceIn[T any](ctx context.Context, a *App, tx *postgres.Tx, caller domain.C
 	return answer, false, err
 }
 
+// answered gives the stored answer of a request that was made before. It is for what asks the outside before its own transaction:
+// a request that is repeated asks nobody.
+func answered[T any](ctx context.Context, a *App, caller domain.Caller, key *Key) (answer T, found bool, err error) {
+	if key == nil {
+		return answer, false, nil
+	}
+	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+		var stored postgres.StoredAnswer
+		scoped := postgres.IdempotencyKey{StaffID: caller.StaffID, Operation: key.Operation, Key: key.Key}
+		if stored, found, err = tx.StoredAnswer(ctx, scoped, a.instant()); err != nil || !found {
+			return err
+		}
+		answer, err = replay[T](stored, key)
+		return err
+	})
+	return answer, found && err == nil, err
+}
+
 func replay[T any](stored postgres.StoredAnswer, key *Key) (answer T, err error) {
 	if !bytes.Equal(stored.RequestHash, key.RequestHash) {
 		return answer, domain.Refuse(domain.CodeIdempotencyKeyReused, "This Idempotency-Key was used with another request. Use a new key for a new request.")
@@ -98,7 +116,7 @@ func replay[T any](stored postgres.StoredAnswer, key *Key) (answer T, err error)
 func sealer(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("seal answer: %w", err)
+		return nil, fmt.Errorf("seal with a key: %w", err)
 	}
 	return cipher.NewGCMWithRandomNonce(block)
 }
@@ -107,11 +125,16 @@ func seal(key, text []byte) ([]byte, error) {
 	if key == nil {
 		return text, nil
 	}
+	return sealBeside(key, text, nil)
+}
+
+// sealBeside encrypts a text that can be opened beside the same bytes alone.
+func sealBeside(key, text, beside []byte) ([]byte, error) {
 	aead, err := sealer(key)
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(nil, nil, text, nil), nil
+	return aead.Seal(nil, nil, text, beside), nil
 }
 
 var errSealed = errors.New("sealed with another key")
@@ -120,11 +143,15 @@ func open(key, text []byte) ([]byte, error) {
 	if key == nil {
 		return text, nil
 	}
+	return openBeside(key, text, nil)
+}
+
+func openBeside(key, text, beside []byte) ([]byte, error) {
 	aead, err := sealer(key)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := aead.Open(nil, nil, text, nil)
+	opened, err := aead.Open(nil, nil, text, beside)
 	if err != nil {
 		return nil, errSealed
 	}

@@ -84,7 +84,7 @@ func (a *App) changePerson(ctx context.Context, tx *postgres.Tx, caller domain.C
 	if err != nil {
 		return domain.Person{}, err
 	}
-	before := person.Fields()
+	known, before := person, person.Fields()
 	edit(&person)
 	for _, kind := range []domain.PersonKind{before.Kind, person.Kind} {
 		if err := checkManagesKind(caller, kind); err != nil {
@@ -94,9 +94,25 @@ func (a *App) changePerson(ctx context.Context, tx *postgres.Tx, caller domain.C
 	if domain.Version(before) == domain.Version(person.Fields()) {
 		return person, nil
 	}
+	if err := checkOwners(ctx, tx, known, person); err != nil {
+		return domain.Person{}, err
+	}
 	person.UpdatedAt = a.instant()
 	if err := tx.SavePerson(ctx, person); err != nil {
 		return domain.Person{}, err
 	}
 	return person, tx.Audit(ctx, newID(), a.stamp(caller, "person_changed", person.UpdatedAt), "person", id, before, person.Fields())
+}
+
+// checkOwners refuses what CaMS decides of a person who is linked to it (C4).
+func checkOwners(ctx context.Context, tx *postgres.Tx, before, after domain.Person) error {
+	refusal := domain.CheckPersonOwners(before, after)
+	if refusal == nil {
+		return nil
+	}
+	linked, err := tx.IsLinkedToCaMS(ctx, before.ID)
+	if err != nil || !linked {
+		return err
+	}
+	return refusal
 }

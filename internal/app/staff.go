@@ -22,14 +22,20 @@ func (a *App) StaffMember(ctx context.Context, caller domain.Caller, id uuid.UUI
 	return read(ctx, a, caller, func(tx *postgres.Tx) (domain.Staff, error) { return tx.StaffMember(ctx, id, false) })
 }
 
-// CreateStaff adds a staff member.
-func (a *App) CreateStaff(ctx context.Context, caller domain.Caller, staff domain.Staff, key *Key) (domain.Staff, bool, error) {
+// CreateStaff adds a staff member, and invites them to sign in where that is wanted (C7).
+func (a *App) CreateStaff(ctx context.Context, caller domain.Caller, staff domain.Staff, invited bool, key *Key) (domain.Staff, bool, error) {
 	staff.Status = domain.StaffActive
 	if err := domain.CheckStaffEdit(caller, nil, staff); err != nil {
 		return domain.Staff{}, false, err
 	}
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (domain.Staff, error) {
-		return a.createStaff(ctx, tx, caller, staff)
+		created, err := a.createStaff(ctx, tx, caller, staff)
+		if err != nil || !invited {
+			return created, err
+		}
+		invitation, err := a.invite(ctx, tx, caller, domain.InviteStaff(created))
+		created.Invitation = invitation.State()
+		return created, err
 	})
 }
 
@@ -104,7 +110,7 @@ func (a *App) changeStaff(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	if domain.Version(before.Fields()) == domain.Version(after.Fields()) {
 		return before, nil
 	}
-	after.UpdatedAt = a.instant()
+	after.UpdatedAt, after.Invitation = a.instant(), after.Invitation.For(&after.Email)
 	if err := tx.SaveStaff(ctx, after); err != nil {
 		return domain.Staff{}, err
 	}

@@ -18,6 +18,14 @@ var lockStatements = []statement{
 	{doing: "locking staff", query: locking("staff", `SELECT w.id FROM wanted_staff w WHERE w.is_changed`)},
 }
 
+// keepOwned lets people who are linked to CaMS keep what CaMS owns of them: that follows CaMS, whatever a file says, and so
+// do the words they are found by. Once they are locked nobody else links or unlinks them.
+var keepOwned = statement{doing: "keeping what belongs to CaMS", query: `
+	UPDATE wanted_people w SET kind = p.kind, first_name = p.first_name, last_name = p.last_name, email = p.email, phone = p.phone,
+		words = ARRAY(SELECT o.word FROM person_words o WHERE o.organization_id = $1 AND o.person_id = w.id)
+	FROM cams_links l JOIN people p ON p.organization_id = l.organization_id AND p.id = l.person_id
+	WHERE l.organization_id = $1 AND l.person_id = w.id AND w.is_changed`}
+
 func locking(table, ids string) string {
 	return `SELECT count(*) FROM (
 		SELECT FROM ` + table + ` r WHERE r.organization_id = $1 AND r.id IN (` + ids + `) ORDER BY r.id FOR NO KEY UPDATE

@@ -22,13 +22,14 @@ type statement struct {
 //
 // What is wanted is told apart into what is new, what changes and what is there already; only what changes is locked:
 // people first, then tasks, each in the order of their ids, as bulk changes do it. What somebody else made of a row
-// between the two is overwritten, as if they had come first; what changed of a row that was there already comes after.
+// between the two is overwritten, as if they had come first; what changed of a row that was there already comes after. What
+// belongs to CaMS is left as it is.
 func (l *load) merge(ctx context.Context) error {
 	var compare, write, record []statement
 	for _, k := range kinds {
 		compare = append(compare, statement{doing: "comparing " + k.things, query: k.want}, statement{query: "ANALYZE " + k.wanted})
 	}
-	compare = append(compare, lockStatements...)
+	compare = append(append(compare, lockStatements...), keepOwned)
 	for _, k := range kinds {
 		if k.subject != "" {
 			compare = append(compare, k.remember())

@@ -25,6 +25,7 @@ type caseload struct {
 	organizations, staff, people, words, assignments, matters, tasks, taskAssignees []row
 	events, attendees, template, selections, selected, runs, progress, items, audit []row
 	tokens, groups, members, matterGroups, told, notifications, notified            []row
+	profiles, invitations, accounts                                                 []row
 	jobs                                                                            []row // runs left to a worker, as it reads them
 }
 
@@ -194,7 +195,7 @@ func (c *caseload) addTemplate(title, details string, days int) {
 
 // tables are the organization's rows, in the order in which they can be written.
 func (c *caseload) tables() []table {
-	return []table{
+	return append([]table{
 		{"organizations", c.organizations},
 		{"staff", c.staff},
 		{"staff_groups", c.groups},
@@ -219,5 +220,5 @@ func (c *caseload) tables() []table {
 		{"notifications", c.notifications},
 		{"notification_items", c.notified},
 		{"api_tokens", c.tokens},
-	}
+	}, c.clientTables()...)
 }

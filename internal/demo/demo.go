@@ -66,7 +66,10 @@ func (c *caseload) load(ctx context.Context, tx *sqlx.Tx) error {
 		return fmt.Errorf("look for it: %w", err)
 	}
 	if there {
-		return c.addGroups(ctx, tx)
+		if err := c.addGroups(ctx, tx); err != nil {
+			return err
+		}
+		return c.addClients(ctx, tx)
 	}
 	for _, table := range c.tables() {
 		if err := insert(ctx, tx, table); err != nil {

@@ -87,6 +87,35 @@ func TestADemoOfAnEarlierVersionGetsItsGroups(t *testing.T) {
 	}
 }
 
+func TestADemoOfAnEarlierVersionGetsItsClients(t *testing.T) {
+	t.Parallel()
+	db, now := testdb.New(t), time.Now()
+	load := func() {
+		t.Helper()
+		if _, err := demo.Load(t.Context(), db.SQL, now, demo.Tokens{}, func() string { return time.Now().String() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load()
+	whole := fingerprint(t, db)
+	if _, err := db.SQL.ExecContext(t.Context(), "DELETE FROM accounts; DELETE FROM invitations; DELETE FROM client_profiles"); err != nil {
+		t.Fatal(err)
+	}
+	load()
+	if fingerprint(t, db) != whole {
+		t.Error("the clients are not those of a new demo")
+	}
+	// What has been made of it since stays.
+	if _, err := db.SQL.ExecContext(t.Context(), "DELETE FROM accounts; DELETE FROM invitations"); err != nil {
+		t.Fatal(err)
+	}
+	edited := fingerprint(t, db)
+	load()
+	if fingerprint(t, db) != edited {
+		t.Error("a demo with clients was changed")
+	}
+}
+
 func TestTheDemoIsBelievable(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t)
@@ -102,6 +131,8 @@ func TestTheDemoIsBelievable(t *testing.T) {
 		"private matters":                  "SELECT count(*) > 3 FROM matters WHERE visibility = 'private'",
 		"matters that a group sees":        "SELECT count(*) > 2 FROM matters m JOIN matter_groups g ON (g.organization_id, g.matter_id) = (m.organization_id, m.id) WHERE m.visibility = 'groups'",
 		"a run that is still to come":      "SELECT count(*) = 1 FROM runs r JOIN river.river_job j ON j.args ->> 'run_id' = r.id::text AND j.scheduled_at = r.scheduled_for WHERE r.status = 'scheduled' AND scheduled_for > now()",
+		"a client who can sign in":         "SELECT count(*) = 1 FROM accounts",
+		"an invitation that is open":       "SELECT count(*) = 1 FROM invitations WHERE accepted_at IS NULL AND expires_at > now()",
 		"an unread notification":           "SELECT count(*) = 1 FROM notifications WHERE read_at IS NULL",
 		"twelve people whom Grace serves":  "SELECT count(*) = 12 FROM assignments a JOIN staff s ON s.organization_id = a.organization_id AND s.id = a.staff_id WHERE s.first_name = 'Grace'",
 		"upcoming and past events":         "SELECT count(*) FILTER (WHERE starts_at < now()) > 20 AND count(*) FILTER (WHERE starts_at > now()) > 20 FROM calendar_events",
@@ -120,7 +151,7 @@ func TestTheDemoIsBelievable(t *testing.T) {
 func fingerprint(t *testing.T, db *testdb.DB) string {
 	t.Helper()
 	var all string
-	for _, table := range []string{"organizations", "staff", "people", "person_words", "assignments", "tasks", "task_assignees", "matters", "calendar_events", "runs", "run_items", "audit_events", "staff_groups", "staff_group_members", "matter_groups", "notifications", "notification_items"} {
+	for _, table := range []string{"organizations", "staff", "people", "person_words", "assignments", "tasks", "task_assignees", "matters", "calendar_events", "runs", "run_items", "audit_events", "staff_groups", "staff_group_members", "matter_groups", "notifications", "notification_items", "client_profiles", "invitations", "accounts"} {
 		var sum string
 		if err := db.SQL.GetContext(t.Context(), &sum, "SELECT md5(coalesce(string_agg(r::text, ';' ORDER BY r::text), '')) FROM "+table+" r"); err != nil {
 			t.Fatal(err)

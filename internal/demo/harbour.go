@@ -64,6 +64,7 @@ func harbour(now time.Time) *caseload {
 	for number := 0x1005; len(c.people) < harbourPeople; number++ {
 		c.harbourPerson(number, grace, gone, team, &graces)
 	}
+	c.harbourClients(amira, maya, daniel, chloe)
 	c.legalDesk(amira, team)
 	c.addGroup("Legal desk", amira, team[1], team[2])
 	c.addTemplate("Welcome call", "Introduce yourself and agree on a first meeting.", 2)

@@ -19,8 +19,8 @@ const (
 	ScopeAdmin       Scope = "admin"
 )
 
-// Caller is who asks: a staff member of one organization. The organization comes from the credential, never from what
-// is asked.
+// Caller is who asks: a staff member of one organization, or a client who has signed in to see their own profile. The
+// organization comes from the credential, never from what is asked.
 type Caller struct {
 	Organization OrganizationID
 	TimeZone     string // of the organization
@@ -28,10 +28,15 @@ type Caller struct {
 	Name         string
 	Role         Role
 	Permissions  []Permission
-	TokenID      uuid.UUID
-	Scopes       []Scope // nil: all that the staff member has
+	TokenID      uuid.UUID // of the API token, or of the client's session
+	Scopes       []Scope   // nil: all that the staff member has
 	RequestID    string
+	ClientID     uuid.UUID // a client, who is no staff; otherwise nil
+	SessionID    uuid.UUID // of the client
 }
+
+// IsClient tells whether the caller is a client, who has no part in what staff do.
+func (c Caller) IsClient() bool { return c.ClientID != uuid.Nil }
 
 // Today is the civil date of an instant in the caller's organization.
 func (c Caller) Today(now time.Time) (Date, error) {

@@ -45,6 +45,7 @@ type Staff struct {
 	Role        Role
 	Status      StaffStatus
 	Permissions []Permission
+	Invitation  *InvitationState // the last one; nil: there has been none (C7)
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }

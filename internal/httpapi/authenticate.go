@@ -20,6 +20,9 @@ func (s *server) signIn(request *http.Request, exchange *exchange) error {
 	}
 	caller.RequestID = exchange.id
 	exchange.caller, exchange.token = caller, token
+	if err := exchange.operation.admits(caller); err != nil {
+		return err
+	}
 	if scope := exchange.operation.scope; scope != "" && !caller.InScope(scope) {
 		return domain.Refuse(domain.CodeInsufficientScope, "This needs a token with the scope %s, or one without scopes.", scope).
 			With("scope", scope)
@@ -27,8 +30,19 @@ func (s *server) signIn(request *http.Request, exchange *exchange) error {
 	return nil
 }
 
+// admits tells whether the operation is for those who have signed in as the caller has: most are for staff alone.
+func (o *operation) admits(caller domain.Caller) error {
+	switch {
+	case caller.IsClient() && o.clients == clientsKeptOut:
+		return domain.Denied("This is for staff. A client's session opens their own profile, GET /v1/me/profile, and can be ended.")
+	case !caller.IsClient() && o.clients == clientsAlone:
+		return domain.Denied("This is for clients who have signed in. Staff read clients with GET /v1/clients/{client_id}.")
+	}
+	return nil
+}
+
 // callerBehind finds who a credential stands for. This is where its form decides what it is: every credential there is
-// today is an API token; one with two dots in it would be a JWT of an OpenID Connect issuer.
+// today is an API token or that of a session; one with two dots in it would be a JWT of an OpenID Connect issuer.
 func (s *server) callerBehind(ctx context.Context, token string) (domain.Caller, error) {
 	return s.authenticator.Authenticate(ctx, token)
 }

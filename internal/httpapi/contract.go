@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -26,12 +27,29 @@ type operation struct {
 	id         string
 	public     bool         // needs no credential
 	scope      domain.Scope // that a token needs; empty: any token will do
+	clients    clientAccess // whether clients who have signed in may ask
 	path       map[string]*parameter
 	query      map[string]*parameter
 	headers    []*parameter
 	body       *rule // nil: it takes none
+	bodyOf     *bodyChoice
 	needsBody  bool
 	deprecated http.Header // tells that it is, since when, until when, and what takes its place
+}
+
+// clientAccess tells whether the session of a client opens an operation. What the contract says nothing of is for staff.
+type clientAccess string
+
+const (
+	clientsKeptOut clientAccess = ""
+	clientsToo     clientAccess = "allowed"
+	clientsAlone   clientAccess = "required"
+)
+
+// bodyChoice narrows a body by what stands in the path: each value takes some of the fields.
+type bodyChoice struct {
+	parameter string
+	rules     map[string]*rule
 }
 
 // parameter is a value outside the body.
@@ -39,6 +57,7 @@ type parameter struct {
 	name     string
 	pointer  string // how the errors of a problem name it
 	required bool
+	secret   bool // whoever knows it may act: it stands in no log and no problem
 	rule     *rule
 }
 
@@ -100,6 +119,9 @@ func (r rules) operation(described *openapi3.Operation, shared openapi3.Paramete
 	if scope, ok := described.Extensions["x-required-scope"].(string); ok {
 		op.scope = domain.Scope(scope)
 	}
+	if access, ok := described.Extensions["x-client-session"].(string); ok {
+		op.clients = clientAccess(access)
+	}
 	for _, ref := range append(append(openapi3.Parameters{}, shared...), described.Parameters...) {
 		if err := r.parameter(op, ref.Value); err != nil {
 			return nil, err
@@ -114,8 +136,63 @@ func (r rules) operation(described *openapi3.Operation, shared openapi3.Paramete
 	}
 	var err error
 	op.needsBody = described.RequestBody.Value.Required
-	op.body, err = r.compile(content.Schema)
+	if op.body, err = r.compile(content.Schema); err != nil {
+		return nil, err
+	}
+	op.bodyOf, err = bodyByPath(op, described)
 	return op, err
+}
+
+// bodyByPath reads which fields of the body go with which value in the path; nil where all do.
+func bodyByPath(op *operation, described *openapi3.Operation) (*bodyChoice, error) {
+	extension, there := described.Extensions["x-body-fields"]
+	if !there {
+		return nil, nil
+	}
+	var said struct {
+		Parameter string              `json:"path_parameter"`
+		Fields    map[string][]string `json:"fields"`
+	}
+	text, err := json.Marshal(extension)
+	if err != nil {
+		return nil, fmt.Errorf("x-body-fields: %w", err)
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
+		return nil, fmt.Errorf("x-body-fields: %w", err)
+	}
+	choice := &bodyChoice{parameter: said.Parameter, rules: map[string]*rule{}}
+	for value, names := range said.Fields {
+		narrowed := *op.body
+		narrowed.fields = map[string]*rule{}
+		for _, name := range names {
+			if narrowed.fields[name] = op.body.fields[name]; narrowed.fields[name] == nil {
+				return nil, fmt.Errorf("x-body-fields: the body has no field %s", name)
+			}
+		}
+		choice.rules[value] = &narrowed
+	}
+	return choice, nil
+}
+
+// hasSecret tells whether there is something in the path that is told to nobody.
+func (o *operation) hasSecret() bool {
+	for _, parameter := range o.path {
+		if parameter.secret {
+			return true
+		}
+	}
+	return false
+}
+
+// bodyRule is what the body of a request has to be; parameter gives what stands in its path.
+func (o *operation) bodyRule(parameter func(name string) string) *rule {
+	if o.bodyOf == nil {
+		return o.body
+	}
+	if narrowed := o.bodyOf.rules[parameter(o.bodyOf.parameter)]; narrowed != nil {
+		return narrowed
+	}
+	return o.body
 }
 
 func (r rules) parameter(op *operation, described *openapi3.Parameter) error {
@@ -127,6 +204,7 @@ func (r rules) parameter(op *operation, described *openapi3.Parameter) error {
 		compiled.expected = expectation(described.Description, described.Example)
 	}
 	p := &parameter{name: described.Name, pointer: described.In + ":" + described.Name, required: described.Required, rule: compiled}
+	p.secret, _ = described.Extensions["x-secret"].(bool)
 	switch described.In {
 	case openapi3.ParameterInPath:
 		op.path[p.name] = p

@@ -97,6 +97,10 @@ func staffRefOf(ref domain.StaffRef) api.StaffRef {
 	return api.StaffRef{ID: ref.ID, Name: ref.Name, Status: string(ref.Status)}
 }
 
+func organizationOf(organization domain.Organization) api.Organization {
+	return api.Organization{ID: api.UUID(organization.ID), Name: organization.Name, TimeZone: organization.TimeZone}
+}
+
 func personOf(person domain.Person) api.Person {
 	return api.Person{
 		ID: person.ID, ExternalID: orNull(person.ExternalID), Kind: string(person.Kind), Status: string(person.Status),
@@ -105,11 +109,12 @@ func personOf(person domain.Person) api.Person {
 	}
 }
 
-func staffOf(staff domain.Staff) api.Staff {
+// staffOf is a staff member as they are now: whether an invitation still works is a matter of time.
+func (h *handlers) staffOf(staff domain.Staff) api.Staff {
 	return api.Staff{
 		ID: staff.ID, ExternalID: orNull(staff.ExternalID), FirstName: staff.FirstName, LastName: staff.LastName, Name: staff.Name(),
 		Email: staff.Email, Role: string(staff.Role), Status: string(staff.Status), Permissions: all(staff.Permissions, as[string, domain.Permission]),
-		Invitation: nullable.NewNullNullable[api.Invitation](), CreatedAt: staff.CreatedAt, UpdatedAt: staff.UpdatedAt,
+		Invitation: invitationOf(staff.Invitation, h.options.Now()), CreatedAt: staff.CreatedAt, UpdatedAt: staff.UpdatedAt,
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 	goodToken   = "hnd_good"
 	otherToken  = "hnd_other"
 	readerToken = "hnd_reader"
+	clientToken = "hnd_client"
 )
 
 // people whom the tests' tokens stand for.
@@ -37,6 +38,9 @@ var callers = map[string]domain.Caller{
 	readerToken: {
 		Organization: domain.OrganizationID(uuid.MustParse("01900000-0000-7000-8000-000000000001")), StaffID: uuid.MustParse("01900000-0000-7000-8000-000000000102"),
 		Scopes: []domain.Scope{domain.ScopeRead},
+	},
+	clientToken: {
+		Organization: domain.OrganizationID(uuid.MustParse("01900000-0000-7000-8000-000000000001")), ClientID: uuid.MustParse("01900000-0000-7000-8000-000000001001"),
 	},
 }
 
@@ -93,6 +97,22 @@ func (s *stub) ReplaceIntakeTemplate(ctx context.Context, request api.ReplaceInt
 
 func (s *stub) DeactivateStaff(ctx context.Context, request api.DeactivateStaffRequestObject) (api.DeactivateStaffResponseObject, error) {
 	return api.DeactivateStaff200JSONResponse{}, s.on(ctx, request)
+}
+
+func (s *stub) GetMyProfile(ctx context.Context, request api.GetMyProfileRequestObject) (api.GetMyProfileResponseObject, error) {
+	return api.GetMyProfile200JSONResponse{}, s.on(ctx, request)
+}
+
+func (s *stub) DeleteSession(ctx context.Context, request api.DeleteSessionRequestObject) (api.DeleteSessionResponseObject, error) {
+	return api.DeleteSession204Response{}, s.on(ctx, request)
+}
+
+func (s *stub) GetInvitation(ctx context.Context, request api.GetInvitationRequestObject) (api.GetInvitationResponseObject, error) {
+	return api.GetInvitation200JSONResponse{}, s.on(ctx, request)
+}
+
+func (s *stub) AcceptInvitation(ctx context.Context, request api.AcceptInvitationRequestObject) (api.AcceptInvitationResponseObject, error) {
+	return api.AcceptInvitation200JSONResponse{}, s.on(ctx, request)
 }
 
 // brokenReport is an answer that fails when it is half written.
@@ -326,6 +346,59 @@ func TestSigningIn(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, got.StatusCode)
 		assert.Equal(t, api.ProblemParams{"scope": "admin"}, got.problem(t).Params)
 	})
+	t.Run("a client's session opens what is marked, and nothing else", func(t *testing.T) {
+		client := header{"Authorization": "Bearer " + clientToken}
+		for key, operation := range embeddedContract().operations {
+			method, path, _ := strings.Cut(key, " ")
+			if operation.public || method != http.MethodGet || strings.Contains(path, ":") {
+				continue
+			}
+			got := f.send(method, withQuery(path, operation), "", client)
+			if operation.clients == clientsKeptOut {
+				assert.Equal(t, http.StatusForbidden, got.StatusCode, key)
+				assert.Equal(t, "permission_denied", got.problem(t).Code)
+			} else {
+				assert.Equal(t, http.StatusOK, got.StatusCode, key)
+				assert.Equal(t, callers[clientToken].ClientID, caller.ClientID)
+			}
+		}
+		assert.Equal(t, http.StatusNoContent, f.send(http.MethodDelete, "/v1/sessions/current", "", header{"Authorization": "Bearer " + clientToken, "If-Match": "*"}).StatusCode)
+	})
+	t.Run("what is a client's own is not for staff", func(t *testing.T) {
+		assert.Equal(t, "permission_denied", f.get("/v1/me/profile").problem(t).Code)
+		assert.Equal(t, http.StatusNoContent, f.send(http.MethodDelete, "/v1/sessions/current", "", signedIn(header{"If-Match": "*"})).StatusCode)
+	})
+}
+
+// withQuery gives a path the parameters that it cannot be asked for without.
+func withQuery(path string, operation *operation) string {
+	for name, parameter := range operation.query {
+		if parameter.required {
+			path += "?" + name + "=x"
+		}
+	}
+	return path
+}
+
+// A token in a path is as good as a password, and is told to nobody, whoever asked with it.
+func TestSecretsOfPathsStandNowhere(t *testing.T) {
+	const canary = "CANARYofAnInvitation0000000000000000000000"
+	f := newFrame(t)
+	f.stub.on = func(context.Context, any) error {
+		return domain.Refuse(domain.CodeInvitationInvalid, "The invitation is not valid.")
+	}
+	for _, got := range []answer{
+		f.send(http.MethodGet, "/v1/invitations/"+canary, "", nil), f.send(http.MethodGet, "/v1/invitations/"+canary+"?x=1", "", nil),
+		f.send(http.MethodGet, "/v1/invitations/"+strings.Replace(canary, "C", "%43", 1), "", nil),
+		f.send(http.MethodPost, "/v1/invitations/"+canary+"/accept", `{"password":"x"}`, nil), f.send(http.MethodPost, "/v1/invitations/"+canary+"/accept", `{`, nil),
+	} {
+		assert.NotContains(t, got.text, canary)
+		assert.True(t, strings.HasPrefix(got.problem(t).Instance, "/v1/invitations/{token}"), got.text)
+	}
+	f.stub.on = func(context.Context, any) error { return errors.New("the database went away") }
+	assert.NotContains(t, f.send(http.MethodGet, "/v1/invitations/"+canary, "", nil).text, canary)
+	assert.NotContains(t, f.log.text.String(), canary)
+	assert.NotEmpty(t, f.log.text.String())
 }
 
 func TestRequestID(t *testing.T) {

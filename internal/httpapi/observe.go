@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +17,9 @@ import (
 const statusClientGone = 499
 
 const maxRequestID = 100
+
+// secretText is how the tokens of this service begin: of programs, of clients who have signed in, of invitations.
+var secretText = regexp.MustCompile(`^hn[dci]_`)
 
 // observe gives every request its id, answers every error with a problem, and tells of each request once: in the log
 // and in the metrics.
@@ -46,7 +49,7 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // requestID keeps the caller's id of a request where it has one that can stand in a log, and makes one otherwise.
 func requestID(headers http.Header) string {
 	id := headers.Get("X-Request-Id")
-	if id == "" || len(id) > maxRequestID || strings.HasPrefix(id, "hnd_") { // a token is nothing to log
+	if id == "" || len(id) > maxRequestID || secretText.MatchString(id) { // a token is nothing to log
 		return uuid.Must(uuid.NewV7()).String()
 	}
 	for _, char := range []byte(id) {
@@ -118,6 +121,11 @@ func (s *server) log(c echo.Context, exchange *exchange, status int, duration ti
 		attributes = append(attributes,
 			slog.String("organization_id", uuid.UUID(exchange.caller.Organization).String()),
 			slog.String("staff_id", exchange.caller.StaffID.String()))
+	}
+	if exchange.caller.IsClient() {
+		attributes = append(attributes,
+			slog.String("organization_id", uuid.UUID(exchange.caller.Organization).String()),
+			slog.String("client_id", exchange.caller.ClientID.String()))
 	}
 	level := slog.LevelInfo
 	if failure := exchange.failure; failure.code != "" || failure.cause != nil {

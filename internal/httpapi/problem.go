@@ -32,9 +32,11 @@ var problemKinds = []problemKind{
 	{domain.CodeInvalidParameter, http.StatusBadRequest, "Invalid parameter"},
 	{domain.CodeInvalidCursor, http.StatusBadRequest, "Invalid cursor"},
 	{domain.CodeUnauthenticated, http.StatusUnauthorized, "Not signed in"},
+	{domain.CodeInvalidCredentials, http.StatusUnauthorized, "Email or password wrong"},
 	{domain.CodePermissionDenied, http.StatusForbidden, "Permission denied"},
 	{domain.CodeInsufficientScope, http.StatusForbidden, "Scope missing"},
 	{domain.CodeNotFound, http.StatusNotFound, "Not found"},
+	{domain.CodeInvitationInvalid, http.StatusNotFound, "Invitation not valid"},
 	{domain.CodeMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
 	{domain.CodeExistingAssignments, http.StatusConflict, "Staff are assigned already"},
 	{domain.CodeExternalIDTaken, http.StatusConflict, "External id taken"},
@@ -47,6 +49,12 @@ var problemKinds = []problemKind{
 	{domain.CodeAlreadyUndone, http.StatusConflict, "Undone already"},
 	{domain.CodeNotUndoable, http.StatusConflict, "Cannot be undone"},
 	{domain.CodeUndoExpired, http.StatusConflict, "Too late to undo"},
+	{domain.CodeDuplicatePerson, http.StatusConflict, "Email of somebody else"},
+	{domain.CodeAlreadyClient, http.StatusConflict, "Client already"},
+	{domain.CodeRegisteredInCaMS, http.StatusConflict, "Registered in CaMS"},
+	{domain.CodeCaMSReferenceTaken, http.StatusConflict, "CaMS reference taken"},
+	{domain.CodeNotLinked, http.StatusConflict, "Not linked to CaMS"},
+	{domain.CodeAlreadyActivated, http.StatusConflict, "Activated already"},
 	{domain.CodeIdempotencyKeyInUse, http.StatusConflict, "Request still at work"},
 	{domain.CodePreconditionFailed, http.StatusPreconditionFailed, "Changed since it was read"},
 	{domain.CodeRevisionStale, http.StatusPreconditionFailed, "Changed since the summary"},
@@ -58,6 +66,13 @@ var problemKinds = []problemKind{
 	{domain.CodeStaffGroupNotFound, http.StatusUnprocessableEntity, "Staff group not found"},
 	{domain.CodeNotificationNotFound, http.StatusUnprocessableEntity, "Notification not found"},
 	{domain.CodeSelectionNotFound, http.StatusUnprocessableEntity, "Selection not found"},
+	{domain.CodeAssessmentNotFound, http.StatusUnprocessableEntity, "Assessment not found"},
+	{domain.CodeAssessmentNotSubmitted, http.StatusUnprocessableEntity, "Assessment not submitted"},
+	{domain.CodeCaMSClientNotFound, http.StatusUnprocessableEntity, "CaMS client not found"},
+	{domain.CodeCaseReferenceGiven, http.StatusUnprocessableEntity, "Reference of a case"},
+	{domain.CodeManagedByCaMS, http.StatusUnprocessableEntity, "Managed by CaMS"},
+	{domain.CodeNoEmail, http.StatusUnprocessableEntity, "No email"},
+	{domain.CodePasswordWeak, http.StatusUnprocessableEntity, "Password too weak"},
 	{domain.CodeSameStaff, http.StatusUnprocessableEntity, "Same staff member"},
 	{domain.CodeStaffNotActive, http.StatusUnprocessableEntity, "Staff member not active"},
 	{domain.CodeTaskPolicyRequired, http.StatusUnprocessableEntity, "Task policy required"},
@@ -71,6 +86,7 @@ var problemKinds = []problemKind{
 	{domain.CodeRateLimited, http.StatusTooManyRequests, "Too many requests"},
 	{domain.CodeInternal, http.StatusInternalServerError, "Internal error"},
 	{domain.CodeTooBusy, http.StatusServiceUnavailable, "Too busy"},
+	{domain.CodeCaseSystemUnavailable, http.StatusServiceUnavailable, "Case system unavailable"},
 	{domain.CodeUnavailable, http.StatusServiceUnavailable, "Service unavailable"},
 	{domain.CodeNotReady, http.StatusServiceUnavailable, "Not ready"},
 }
@@ -102,6 +118,11 @@ func problemOf(refusal *domain.Error) api.Problem {
 	if refusal.Summary != nil {
 		problem.Summary = new(summaryOf(*refusal.Summary))
 	}
+	if refusal.Matches != nil {
+		problem.Matches = new(all(refusal.Matches, func(match domain.PersonRef) api.PersonMatch {
+			return api.PersonMatch{ID: match.ID, Name: match.Name, Kind: string(match.Kind)}
+		}))
+	}
 	return problem
 }
 
@@ -111,7 +132,7 @@ func retryAfter(refusal *domain.Error) int { return int(math.Ceil(refusal.RetryA
 // answerProblem answers with a problem document.
 func answerProblem(c echo.Context, exchange *exchange, refusal *domain.Error) error {
 	problem := problemOf(refusal)
-	problem.Instance, problem.RequestID = c.Request().URL.Path, exchange.id
+	problem.Instance, problem.RequestID = instanceOf(c, exchange.operation), exchange.id
 	header := c.Response().Header()
 	header.Set("Content-Type", "application/problem+json")
 	if refusal.RetryAfter > 0 {
@@ -124,6 +145,18 @@ func answerProblem(c echo.Context, exchange *exchange, refusal *domain.Error) er
 	encoder := json.NewEncoder(c.Response())
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(problem)
+}
+
+// instanceOf is the path that was asked for; the path as the contract has it where something in it is secret.
+func instanceOf(c echo.Context, operation *operation) string {
+	if operation == nil || !operation.hasSecret() {
+		return c.Request().URL.Path
+	}
+	path := c.Path()
+	for _, name := range c.ParamNames() {
+		path = strings.ReplaceAll(path, ":"+name, "{"+name+"}")
+	}
+	return path
 }
 
 // classify turns every error there is into a refusal. What is not one already, and not of the router, is a fault of the

@@ -132,6 +132,9 @@ func (r rules) union(compiled *rule, schema *openapi3.Schema) error {
 
 func (r rules) fill(compiled *rule, schema *openapi3.Schema) (err error) {
 	for _, value := range schema.Enum {
+		if value == nil {
+			continue // nullable tells of it
+		}
 		compiled.enum = append(compiled.enum, fmt.Sprint(value))
 	}
 	if schema.Pattern != "" {

@@ -95,6 +95,7 @@ func newServer(h *handlers, operations api.StrictServerInterface, authenticator 
 	e.Use(s.observe, s.protect, s.crossOrigin, s.admit)
 	api.RegisterHandlers(withHeads{e}, api.NewStrictHandler(operations, []api.StrictMiddlewareFunc{keepCommas}))
 	h.docs.register(e)
+	registerInvitationPage(e)
 	return e
 }
 

@@ -24,7 +24,7 @@ func (h *handlers) ListStaff(ctx context.Context, request api.ListStaffRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.ListStaff200JSONResponse{Items: all(staff.Items, staffOf), Total: staff.Total, NextCursor: nextPage(ctx, staff, memberID)}, nil
+	return api.ListStaff200JSONResponse{Items: all(staff.Items, h.staffOf), Total: staff.Total, NextCursor: nextPage(ctx, staff, memberID)}, nil
 }
 
 // GetStaff reads one staff member.
@@ -34,7 +34,7 @@ func (h *handlers) GetStaff(ctx context.Context, request api.GetStaffRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return api.GetStaff200JSONResponse{Body: staffOf(staff), Headers: api.GetStaff200ResponseHeaders{ETag: etag(domain.Version(staff.Fields()))}}, nil
+	return api.GetStaff200JSONResponse{Body: h.staffOf(staff), Headers: api.GetStaff200ResponseHeaders{ETag: etag(domain.Version(staff.Fields()))}}, nil
 }
 
 // permissionSet is permissions as they are kept: in one order, each once.
@@ -50,11 +50,11 @@ func (h *handlers) CreateStaff(ctx context.Context, request api.CreateStaffReque
 	staff, again, err := h.app.CreateStaff(ctx, callerOf(ctx), domain.Staff{
 		FirstName: body.FirstName, LastName: body.LastName, Email: body.Email, Role: domain.Role(body.Role),
 		Permissions: permissionSet(body.Permissions), ExternalID: pointerOf(body.ExternalID),
-	}, keyOf(ctx, request.Params.IdempotencyKey))
+	}, valueOr(body.SendInvitation, false), keyOf(ctx, request.Params.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateStaff201JSONResponse{Body: staffOf(staff), Headers: api.CreateStaff201ResponseHeaders{
+	return api.CreateStaff201JSONResponse{Body: h.staffOf(staff), Headers: api.CreateStaff201ResponseHeaders{
 		Location: "/v1/staff/" + staff.ID.String(), ETag: etag(domain.Version(staff.Fields())), IdempotencyReplayed: replayed(again),
 	}}, nil
 }
@@ -81,7 +81,7 @@ func (h *handlers) UpdateStaff(ctx context.Context, request api.UpdateStaffReque
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateStaff200JSONResponse{Body: staffOf(staff), Headers: api.UpdateStaff200ResponseHeaders{ETag: etag(domain.Version(staff.Fields()))}}, nil
+	return api.UpdateStaff200JSONResponse{Body: h.staffOf(staff), Headers: api.UpdateStaff200ResponseHeaders{ETag: etag(domain.Version(staff.Fields()))}}, nil
 }
 
 // UpsertStaffByExternalID writes a staff member as another system knows them (D3).
@@ -99,11 +99,11 @@ func (h *handlers) UpsertStaffByExternalID(ctx context.Context, request api.Upse
 	}
 	tag := etag(domain.Version(staff.Fields()))
 	if created {
-		return api.UpsertStaffByExternalID201JSONResponse{Body: staffOf(staff), Headers: api.UpsertStaffByExternalID201ResponseHeaders{
+		return api.UpsertStaffByExternalID201JSONResponse{Body: h.staffOf(staff), Headers: api.UpsertStaffByExternalID201ResponseHeaders{
 			Location: "/v1/staff/" + staff.ID.String(), ETag: tag,
 		}}, nil
 	}
-	return api.UpsertStaffByExternalID200JSONResponse{Body: staffOf(staff), Headers: api.UpsertStaffByExternalID200ResponseHeaders{ETag: tag}}, nil
+	return api.UpsertStaffByExternalID200JSONResponse{Body: h.staffOf(staff), Headers: api.UpsertStaffByExternalID200ResponseHeaders{ETag: tag}}, nil
 }
 
 // DeactivateStaff ends a staff member's access, and tells what they still hold (D5).
@@ -114,7 +114,7 @@ func (h *handlers) DeactivateStaff(ctx context.Context, request api.DeactivateSt
 		return nil, err
 	}
 	return api.DeactivateStaff200JSONResponse{
-		Body:    api.StaffDeactivation{Staff: staffOf(done.Staff), Workload: workloadOf(done.Workload)},
+		Body:    api.StaffDeactivation{Staff: h.staffOf(done.Staff), Workload: workloadOf(done.Workload)},
 		Headers: api.DeactivateStaff200ResponseHeaders{ETag: etag(domain.Version(done.Staff.Fields())), IdempotencyReplayed: replayed(again)},
 	}, nil
 }
@@ -126,7 +126,7 @@ func (h *handlers) ReactivateStaff(ctx context.Context, request api.ReactivateSt
 	if err != nil {
 		return nil, err
 	}
-	return api.ReactivateStaff200JSONResponse{Body: staffOf(staff), Headers: api.ReactivateStaff200ResponseHeaders{
+	return api.ReactivateStaff200JSONResponse{Body: h.staffOf(staff), Headers: api.ReactivateStaff200ResponseHeaders{
 		ETag: etag(domain.Version(staff.Fields())), IdempotencyReplayed: replayed(again),
 	}}, nil
 }

@@ -103,8 +103,8 @@ func (h *handlers) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.Get
 		return nil, err
 	}
 	me := api.GetMe200JSONResponse{
-		Staff:        staffOf(self.Staff),
-		Organization: api.Organization{ID: api.UUID(self.Organization.ID), Name: self.Organization.Name, TimeZone: self.Organization.TimeZone},
+		Staff:        h.staffOf(self.Staff),
+		Organization: organizationOf(self.Organization),
 		Permissions:  []string{}, Token: nullable.NewNullNullable[api.CurrentToken](),
 	}
 	for _, permission := range []domain.Permission{domain.PermissionClients, domain.PermissionReferrals, domain.PermissionStaff, domain.PermissionTasks} {

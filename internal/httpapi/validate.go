@@ -37,7 +37,7 @@ func (s *server) validate(c echo.Context, exchange *exchange) error {
 		return nil
 	}
 	exchange.body = body
-	if body, err = checkBody(body, operation.body); err != nil {
+	if body, err = checkBody(body, operation.bodyRule(c.Param)); err != nil {
 		return err
 	}
 	// The generated code reads the body once more, into its type. What it reads is what was checked.

@@ -152,10 +152,10 @@ func (r *replay) edit(h happening, now *Snapshot) error {
 	at := key{h.organization, h.subject}
 	r.edited[at] = true
 	var left struct {
-		StaffIDs    []uuid.UUID `json:"staff_ids"`
-		AssigneeIDs []uuid.UUID `json:"assignee_ids"`
-		Status      string      `json:"status"`
-		PersonID    *uuid.UUID  `json:"person_id"`
+		StaffIDs    *[]uuid.UUID `json:"staff_ids"`
+		AssigneeIDs []uuid.UUID  `json:"assignee_ids"`
+		Status      string       `json:"status"`
+		PersonID    *uuid.UUID   `json:"person_id"`
 	}
 	if h.kind != "person" && h.kind != "task" {
 		return nil
@@ -164,7 +164,11 @@ func (r *replay) edit(h happening, now *Snapshot) error {
 		return fmt.Errorf("read what an edit left: %w", err)
 	}
 	if h.kind == "person" {
-		r.people[at] = personState{now.people[at].referral, domain.NewStaffSet(left.StaffIDs...)}
+		staff := r.people[at].staff
+		if left.StaffIDs != nil { // some edits, such as those of a section, do not speak of staff
+			staff = domain.NewStaffSet(*left.StaffIDs...)
+		}
+		r.people[at] = personState{now.people[at].referral, staff}
 		return nil
 	}
 	task := r.tasks[at]

@@ -30,14 +30,40 @@ type message struct {
 	text     []byte
 }
 
+// bodies are the two forms of a mail's text.
+type bodies struct {
+	text *texttemplate.Template
+	html *htmltemplate.Template
+}
+
+func parsed(text, html string) bodies {
+	return bodies{texttemplate.Must(texttemplate.New("text").Parse(text)), htmltemplate.Must(htmltemplate.New("html").Parse(html))}
+}
+
+// write fills both forms.
+func (b bodies) write(filled any) (text, html string, err error) {
+	var plain, marked bytes.Buffer
+	if err := b.text.Execute(&plain, filled); err != nil {
+		return "", "", fmt.Errorf("write the text of a mail: %w", err)
+	}
+	if err := b.html.Execute(&marked, filled); err != nil {
+		return "", "", fmt.Errorf("write the HTML of a mail: %w", err)
+	}
+	return plain.String(), marked.String(), nil
+}
+
 var (
 	//go:embed notification.txt.tmpl
-	textSource string
+	notificationText string
 	//go:embed notification.html.tmpl
-	htmlSource string
+	notificationHTML string
+	//go:embed invitation.txt.tmpl
+	invitationText string
+	//go:embed invitation.html.tmpl
+	invitationHTML string
 
-	textBody = texttemplate.Must(texttemplate.New("text").Parse(textSource))
-	htmlBody = htmltemplate.Must(htmltemplate.New("html").Parse(htmlSource))
+	notificationBodies = parsed(notificationText, notificationHTML)
+	invitationBodies   = parsed(invitationText, invitationHTML)
 )
 
 // content is what the templates are filled with.
@@ -65,13 +91,9 @@ func (c *composer) compose(m app.Mail) (*message, error) {
 	if err != nil || to.Address != m.Address {
 		return nil, fmt.Errorf("%w: the receiver's address cannot be written to", app.ErrMailRefused)
 	}
-	filled := c.content(m)
-	var text, html bytes.Buffer
-	if err := textBody.Execute(&text, filled); err != nil {
-		return nil, fmt.Errorf("write the text of a mail: %w", err)
-	}
-	if err := htmlBody.Execute(&html, filled); err != nil {
-		return nil, fmt.Errorf("write the HTML of a mail: %w", err)
+	subject, text, html, err := c.body(m)
+	if err != nil {
+		return nil, err
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	to.Name = displayName(m.Name)
@@ -81,14 +103,14 @@ func (c *composer) compose(m app.Mail) (*message, error) {
 	if err := msg.To(to.String()); err != nil {
 		return nil, fmt.Errorf("%w: the receiver's address cannot be written to: %w", app.ErrMailRefused, err)
 	}
-	msg.Subject(inHeader(filled.Subject))
-	msg.SetDateWithValue(m.Notification.CreatedAt)
-	msg.SetMessageIDWithValue(c.messageID(m.Notification.ID))
+	msg.Subject(inHeader(subject))
+	msg.SetDateWithValue(m.WrittenAt())
+	msg.SetMessageIDWithValue(c.messageID(m.ID()))
 	// No machine is to answer it (RFC 3834).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
-	msg.SetBodyString(gomail.TypeTextPlain, text.String())
-	msg.AddAlternativeString(gomail.TypeTextHTML, html.String())
+	msg.SetBodyString(gomail.TypeTextPlain, text)
+	msg.AddAlternativeString(gomail.TypeTextHTML, html)
 	written := &message{from: c.from.Address, to: to.Address}
 	var wire bytes.Buffer
 	if _, err := msg.WriteTo(&wire); err != nil {
@@ -96,6 +118,35 @@ func (c *composer) compose(m app.Mail) (*message, error) {
 	}
 	written.text = wire.Bytes()
 	return written, nil
+}
+
+// body is what a mail says, and its subject.
+func (c *composer) body(m app.Mail) (subject, text, html string, err error) {
+	if m.Invitation != nil {
+		filled := invitationOf(m)
+		text, html, err = invitationBodies.write(filled)
+		return filled.Subject, text, html, err
+	}
+	filled := c.content(m)
+	text, html, err = notificationBodies.write(filled)
+	return filled.Subject, text, html, err
+}
+
+// invitation is what the templates of an invitation are filled with.
+type invitation struct {
+	Subject      string
+	Name         string
+	Organization string
+	Link         string
+	Until        string
+}
+
+func invitationOf(m app.Mail) invitation {
+	organization := oneLine(m.Organization)
+	return invitation{
+		Subject: "Your invitation from " + organization, Name: oneLine(m.Name), Organization: organization, Link: m.Invitation.Link,
+		Until: m.Invitation.ExpiresAt.In(m.Zone).Format(dayFormat + ", 15:04 MST"),
+	}
 }
 
 func (c *composer) content(m app.Mail) content {

@@ -10,7 +10,7 @@ import (
 	"handover/internal/app"
 )
 
-// files keeps each mail as a file, for where there is no mail server. The file of a notification has always the same
+// files keeps each mail as a file, for where there is no mail server. The file of a mail has always the same
 // name, so that it makes no difference how often it is written.
 type files struct {
 	composer *composer
@@ -33,7 +33,7 @@ func (f *files) Send(_ context.Context, mail app.Mail, _ func(context.Context) e
 	_, err = unfinished.Write(written.text)
 	err = errors.Join(err, unfinished.Sync(), unfinished.Close())
 	if err == nil {
-		err = os.Rename(unfinished.Name(), filepath.Join(f.dir, mail.Notification.ID.String()+".eml"))
+		err = os.Rename(unfinished.Name(), filepath.Join(f.dir, mail.ID().String()+".eml"))
 	}
 	if err != nil {
 		return fmt.Errorf("keep a mail: %w", errors.Join(err, os.Remove(unfinished.Name())))

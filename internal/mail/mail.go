@@ -1,4 +1,4 @@
-// Package mail writes what staff are told as mails, and hands them to an SMTP server, or to a folder where there is none.
+// Package mail writes what staff are told and invitations as mails, and hands them to an SMTP server, or to a folder where there is none.
 package mail
 
 import (
@@ -58,8 +58,8 @@ func newComposer(options Options) (*composer, error) {
 	return &composer{from: *sender, link: options.Link}, nil
 }
 
-// messageID is the same for every attempt at the mail of a notification.
-func (c *composer) messageID(notification uuid.UUID) string {
+// messageID is the same for every attempt at a mail.
+func (c *composer) messageID(mail uuid.UUID) string {
 	_, domain, _ := strings.Cut(c.from.Address, "@")
-	return notification.String() + "@" + domain
+	return mail.String() + "@" + domain
 }

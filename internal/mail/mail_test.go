@@ -28,7 +28,7 @@ func written(t interface{ Fatal(...any) }, dir string, m app.Mail) []byte {
 			t.Fatal(err)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(dir, m.Notification.ID.String()+".eml"))
+	text, err := os.ReadFile(filepath.Join(dir, m.ID().String()+".eml"))
 	if err != nil {
 		t.Fatal(err)
 	}

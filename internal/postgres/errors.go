@@ -25,6 +25,14 @@ var refusalOf = map[string]func() *domain.Error{
 	"tasks_external_id_key":           externalIDTaken,
 	"matters_external_id_key":         externalIDTaken,
 	"calendar_events_external_id_key": externalIDTaken,
+	"cams_links_reference_key": func() *domain.Error {
+		return domain.Refuse(domain.CodeCaMSReferenceTaken, "Another client is linked to this reference already.").
+			At("/cams_reference", domain.CodeCaMSReferenceTaken, "Linked already.")
+	},
+	"client_assessments_number_key": func() *domain.Error {
+		return domain.Refuse(domain.CodeDuplicatePerson, "A client was made from this assessment already. Work with that one.").
+			At("/assessment_number", domain.CodeDuplicatePerson, "A client was made from it already.")
+	},
 	"staff_groups_name_key": func() *domain.Error {
 		return domain.Refuse(domain.CodeGroupNameTaken, "Another staff group has this name already.").
 			At("/name", domain.CodeGroupNameTaken, "Taken by another group.")

@@ -13,6 +13,18 @@ import (
 	"handover/internal/domain"
 )
 
+// Mailing is a row that a mail goes out with, and that tells what became of the mail.
+type Mailing struct {
+	table string
+	ID    uuid.UUID
+}
+
+// MailOfNotification is the mail of a notification (B7).
+func MailOfNotification(id uuid.UUID) Mailing { return Mailing{"notifications", id} }
+
+// MailOfInvitation is the mail of an invitation (C6).
+func MailOfInvitation(id uuid.UUID) Mailing { return Mailing{"invitations", id} }
+
 // MailState is what a worker finds when it takes up a mail.
 type MailState int
 
@@ -39,7 +51,7 @@ const (
 // TakeMail takes a mail that is to be sent for a worker, for as long as the lease or until KeepMail. The clock is the
 // database's, which all workers share. One that was offered, and not handed over, has certainly not been ended, and is
 // sent again; unless the database has come up anew since, which may have cost it the last that it was told.
-func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.Duration) (MailState, error) {
+func (tx *Tx) TakeMail(ctx context.Context, mail Mailing, lease time.Duration) (MailState, error) {
 	var found struct {
 		Status    string `db:"email_status"`
 		Taken     bool   `db:"taken"`
@@ -48,7 +60,7 @@ func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.D
 	err := tx.get(ctx, &found, `
 		SELECT n.email_status, coalesce(n.email_taken_until > clock_timestamp(), false) AS taken,
 		       coalesce(n.email_offered_at < pg_postmaster_start_time(), false) AS forgotten
-		FROM notifications n WHERE n.organization_id = $1 AND n.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), notification)
+		FROM `+mail.table+` n WHERE n.organization_id = $1 AND n.id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), mail.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return MailDone, nil
 	}
@@ -66,28 +78,28 @@ func (tx *Tx) TakeMail(ctx context.Context, notification uuid.UUID, lease time.D
 	case found.Status == emailHandingOver, found.Status == emailOffered && found.Forgotten:
 		return MailUnsettled, nil
 	}
-	if err := tx.exec(ctx, `UPDATE notifications SET email_status = 'pending' WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
-		tx.Organization.String(), notification); err != nil {
+	if err := tx.exec(ctx, `UPDATE `+mail.table+` SET email_status = 'pending' WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
+		tx.Organization.String(), mail.ID); err != nil {
 		return MailDone, fmt.Errorf("take mail: %w", err)
 	}
-	return MailToSend, tx.KeepMail(ctx, notification, lease)
+	return MailToSend, tx.KeepMail(ctx, mail, lease)
 }
 
 // KeepMail says that the worker which took a mail is still at it.
-func (tx *Tx) KeepMail(ctx context.Context, notification uuid.UUID, lease time.Duration) error {
+func (tx *Tx) KeepMail(ctx context.Context, mail Mailing, lease time.Duration) error {
 	if err := tx.exec(ctx, `
-		UPDATE notifications SET email_taken_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE organization_id = $1 AND id = $2`,
-		tx.Organization.String(), notification, lease.Microseconds()); err != nil {
+		UPDATE `+mail.table+` SET email_taken_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE organization_id = $1 AND id = $2`,
+		tx.Organization.String(), mail.ID, lease.Microseconds()); err != nil {
 		return fmt.Errorf("keep mail: %w", err)
 	}
 	return nil
 }
 
 // MarkMailOffered records that a mail is about to be handed over. It fails where another worker has come further.
-func (tx *Tx) MarkMailOffered(ctx context.Context, notification uuid.UUID, now time.Time) error {
+func (tx *Tx) MarkMailOffered(ctx context.Context, mail Mailing, now time.Time) error {
 	hit, err := tx.execCounting(ctx, `
-		UPDATE notifications SET email_status = 'offered', email_at = $3, email_offered_at = clock_timestamp()
-		WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`, tx.Organization.String(), notification, now)
+		UPDATE `+mail.table+` SET email_status = 'offered', email_at = $3, email_offered_at = clock_timestamp()
+		WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`, tx.Organization.String(), mail.ID, now)
 	return expect("record that a mail is offered", hit, err, 1)
 }
 
@@ -97,19 +109,19 @@ func (tx *Tx) MarkMailOffered(ctx context.Context, notification uuid.UUID, now t
 // Its commit does not wait for the disk, so that there is next to no time between it and the end of the mail, in which a
 // worker that is killed has sent nothing and is taken for one that may have. Should the database lose it, it still has that
 // the mail was offered, and knows that it came up anew since.
-func (tx *Tx) MarkMailHandingOver(ctx context.Context, notification uuid.UUID, now time.Time) error {
+func (tx *Tx) MarkMailHandingOver(ctx context.Context, mail Mailing, now time.Time) error {
 	if err := tx.exec(ctx, `SELECT set_config('synchronous_commit', 'off', true)`); err != nil {
 		return fmt.Errorf("record that a mail is being handed over: %w", err)
 	}
 	hit, err := tx.execCounting(ctx, `
-		UPDATE notifications SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
-		tx.Organization.String(), notification, now)
+		UPDATE `+mail.table+` SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
+		tx.Organization.String(), mail.ID, now)
 	return expect("record that a mail is being handed over", hit, err, 1)
 }
 
 // SettleMail writes what became of a mail and lets go of it. handing tells that this worker had recorded that it was
 // handing the mail over; one that had not leaves a mail alone that another is handing over.
-func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome MailOutcome, handing bool, now time.Time) error {
+func (tx *Tx) SettleMail(ctx context.Context, mail Mailing, outcome MailOutcome, handing bool, now time.Time) error {
 	from, to := []string{emailPending, emailOffered}, ""
 	if handing {
 		from = []string{emailHandingOver}
@@ -127,9 +139,9 @@ func (tx *Tx) SettleMail(ctx context.Context, notification uuid.UUID, outcome Ma
 		to = emailNone
 	}
 	if err := tx.exec(ctx, `
-		UPDATE notifications SET email_status = $4, email_taken_until = NULL, email_at = CASE WHEN email_status = $4 THEN email_at ELSE $5 END
+		UPDATE `+mail.table+` SET email_status = $4, email_taken_until = NULL, email_at = CASE WHEN email_status = $4 THEN email_at ELSE $5 END
 		WHERE organization_id = $1 AND id = $2 AND email_status = ANY ($3)`,
-		tx.Organization.String(), notification, pq.Array(from), to, now); err != nil {
+		tx.Organization.String(), mail.ID, pq.Array(from), to, now); err != nil {
 		return fmt.Errorf("settle mail: %w", err)
 	}
 	return nil

@@ -24,12 +24,13 @@ type staffRow struct {
 	Permissions pq.StringArray     `db:"permissions"`
 	CreatedAt   time.Time          `db:"created_at"`
 	UpdatedAt   time.Time          `db:"updated_at"`
+	Invitation  invitationState    `db:"invitation"` // where it is read
 }
 
 func (r staffRow) staff() domain.Staff {
 	return domain.Staff{
 		ID: r.ID, ExternalID: r.ExternalID, FirstName: r.FirstName, LastName: r.LastName, Email: r.Email, Role: r.Role,
-		Status: r.Status, Permissions: permissions(r.Permissions), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		Status: r.Status, Permissions: permissions(r.Permissions), Invitation: r.Invitation.InvitationState, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
 
@@ -42,6 +43,9 @@ func permissions(texts []string) []domain.Permission {
 }
 
 const staffColumns = `s.id, s.external_id, s.first_name, s.last_name, s.email, s.role, s.status, s.permissions, s.created_at, s.updated_at`
+
+// invitedStaffColumns are those of a staff member by themselves, with their last invitation (C7).
+var invitedStaffColumns = staffColumns + `, ` + invitationOfStaff + ` AS invitation`
 
 func filterStaff(organization domain.OrganizationID, filter domain.StaffFilter) *query {
 	q := newQuery("s", organization)
@@ -59,7 +63,7 @@ func filterStaff(organization domain.OrganizationID, filter domain.StaffFilter) 
 func (tx *Tx) StaffList(ctx context.Context, filter domain.StaffFilter, page domain.Page) ([]domain.Staff, error) {
 	q := filterStaff(tx.Organization, filter)
 	var rows []staffRow
-	if err := tx.list(ctx, &rows, q, "SELECT "+staffColumns+" "+q.page("staff s", page)); err != nil {
+	if err := tx.list(ctx, &rows, q, "SELECT "+invitedStaffColumns+" "+q.page("staff s", page)); err != nil {
 		return nil, fmt.Errorf("list staff: %w", err)
 	}
 	staff := make([]domain.Staff, len(rows))
@@ -81,7 +85,7 @@ func (tx *Tx) CountStaff(ctx context.Context, filter domain.StaffFilter) (int, e
 // StaffMember reads one staff member; with lock nobody else changes them until the transaction ends.
 func (tx *Tx) StaffMember(ctx context.Context, id uuid.UUID, lock bool) (domain.Staff, error) {
 	var row staffRow
-	err := tx.get(ctx, &row, `SELECT `+staffColumns+` FROM staff s WHERE s.organization_id = $1 AND s.id = $2`+locking(lock, ` FOR NO KEY UPDATE`),
+	err := tx.get(ctx, &row, `SELECT `+invitedStaffColumns+` FROM staff s WHERE s.organization_id = $1 AND s.id = $2`+locking(lock, ` FOR NO KEY UPDATE`),
 		tx.Organization.String(), id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return domain.Staff{}, domain.Refuse(domain.CodeNotFound, "There is no such staff member.")

@@ -23,6 +23,7 @@ type APIToken struct {
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time
+	IsSession  bool // to be swept away when it has expired; not read
 }
 
 type tokenRow struct {
@@ -119,9 +120,9 @@ func (tx *Tx) SaveAPIToken(ctx context.Context, token APIToken, secretHash []byt
 		limited = pq.Array(texts(token.Scopes))
 	}
 	if err := tx.exec(ctx, `
-		INSERT INTO api_tokens (organization_id, id, staff_id, name, secret_hash, scopes, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		tx.Organization.String(), token.ID, token.Staff.ID, token.Name, secretHash, limited, token.CreatedAt, token.ExpiresAt); err != nil {
+		INSERT INTO api_tokens (organization_id, id, staff_id, name, secret_hash, scopes, created_at, expires_at, is_session)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		tx.Organization.String(), token.ID, token.Staff.ID, token.Name, secretHash, limited, token.CreatedAt, token.ExpiresAt, token.IsSession); err != nil {
 		return fmt.Errorf("save token: %w", err)
 	}
 	return nil
@@ -184,9 +185,9 @@ func (s *Store) CredentialByHash(ctx context.Context, hash []byte) (credential C
 	return credential, true, nil
 }
 
-// SweepExpired deletes expired selections and stored answers, of every organization.
+// SweepExpired deletes expired selections, stored answers and sessions, of every organization, and what is known of failures to sign in.
 func (s *Store) SweepExpired(ctx context.Context, now time.Time) error {
-	if _, err := s.DB.ExecContext(ctx, `SELECT sweep_expired($1)`, now); err != nil {
+	if _, err := s.DB.ExecContext(ctx, `SELECT sweep_expired($1), sweep_sessions($1)`, now); err != nil {
 		return fmt.Errorf("sweep what has expired: %w", err)
 	}
 	return nil

@@ -273,7 +273,8 @@ func TestServiceRole(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = tx.Exec(`SET LOCAL ROLE handover_service; SELECT FROM ` + pq.QuoteIdentifier(table))
-			if err == nil || pq.As(err, pqerror.InsufficientPrivilege) != nil {
+			refused := err != nil && pq.As(err, pqerror.InsufficientPrivilege) != nil
+			if err == nil || refused != ofNoOrganization[table] {
 				t.Errorf("%s: got %v", table, err)
 			}
 			if err := tx.Rollback(); err != nil {
@@ -282,6 +283,9 @@ func TestServiceRole(t *testing.T) {
 		}
 	})
 }
+
+// ofNoOrganization are the tables that the service reaches through functions alone.
+var ofNoOrganization = map[string]bool{"sign_in_failures": true}
 
 func TestDown(t *testing.T) {
 	t.Parallel()

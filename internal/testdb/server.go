@@ -64,8 +64,13 @@ var (
 // next run to delete; no process survives in either case.
 //
 //	func TestMain(m *testing.M) { testdb.Main(m) }
-func Main(m *testing.M) {
+//
+// after is what else is to be cleared away.
+func Main(m *testing.M, after ...func()) {
 	code := m.Run()
+	for _, clear := range after {
+		clear()
+	}
 	if err := stopOwnServer(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"time"
 
@@ -30,26 +31,36 @@ func mailJob(job app.MailJob) river.InsertManyParams {
 	}}
 }
 
+// EnqueueInvitation leaves the mail of an invitation to a worker; the job is there if and only if tx commits.
+func (q *Queue) EnqueueInvitation(ctx context.Context, tx *sql.Tx, job app.InvitationJob) error {
+	_, err := q.client.InsertTx(ctx, tx, invitationArgs{job}, &river.InsertOpts{Queue: mailQueue, MaxAttempts: mailAttempts})
+	return err
+}
+
 type mailArgs struct{ app.MailJob }
 
 func (mailArgs) Kind() string { return "mail" }
 
-type mailWorker struct {
-	river.WorkerDefaults[mailArgs]
+type invitationArgs struct{ app.InvitationJob }
+
+func (invitationArgs) Kind() string { return "invitation" }
+
+// mailWork is what the workers of mails have in common.
+type mailWork struct {
 	app        *app.App
 	mailer     app.Mailer
 	background context.Context
 	log        *slog.Logger
 }
 
-// Work sends one mail. As with runs it does not end at River's time limit: the mail itself tells that it is being worked on.
-func (w *mailWorker) Work(ctx context.Context, job *river.Job[mailArgs]) error {
+// try sends one mail. As with runs it does not end at River's time limit: the mail itself tells that it is being worked on.
+func (w mailWork) try(ctx context.Context, attempt int, is slog.Attr, send func(context.Context) (again time.Duration, err error)) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(w.background, cancel)()
-	again, err := w.app.SendMail(ctx, job.Args.MailJob, w.mailer)
+	again, err := send(ctx)
 	if err != nil {
-		w.log.WarnContext(ctx, "a mail will be looked at again", "notification_id", job.Args.Notification, "attempt", job.Attempt, "error", err)
+		w.log.WarnContext(ctx, "a mail will be looked at again", is, "attempt", attempt, "error", err)
 		return err
 	}
 	if again > 0 {
@@ -58,7 +69,39 @@ func (w *mailWorker) Work(ctx context.Context, job *river.Job[mailArgs]) error {
 	return nil
 }
 
-// NextRetry waits twice as long each time, at most a minute.
-func (w *mailWorker) NextRetry(job *river.Job[mailArgs]) time.Time {
-	return time.Now().Add(min(time.Second<<min(job.Attempt-1, 10), longestPause))
+// mailRetry waits twice as long each time, at most a minute.
+func mailRetry(attempt int) time.Time {
+	return time.Now().Add(min(time.Second<<min(attempt-1, 10), longestPause))
+}
+
+type mailWorker struct {
+	river.WorkerDefaults[mailArgs]
+	mailWork
+}
+
+// Work sends the mail of a notification.
+func (w *mailWorker) Work(ctx context.Context, job *river.Job[mailArgs]) error {
+	return w.try(ctx, job.Attempt, slog.String("notification_id", job.Args.Notification.String()), func(ctx context.Context) (time.Duration, error) {
+		return w.app.SendMail(ctx, job.Args.MailJob, w.mailer)
+	})
+}
+
+// NextRetry is when a mail that failed is looked at again.
+func (w *mailWorker) NextRetry(job *river.Job[mailArgs]) time.Time { return mailRetry(job.Attempt) }
+
+type invitationWorker struct {
+	river.WorkerDefaults[invitationArgs]
+	mailWork
+}
+
+// Work sends the mail of an invitation.
+func (w *invitationWorker) Work(ctx context.Context, job *river.Job[invitationArgs]) error {
+	return w.try(ctx, job.Attempt, slog.String("invitation_id", job.Args.Invitation.String()), func(ctx context.Context) (time.Duration, error) {
+		return w.app.SendInvitation(ctx, job.Args.InvitationJob, w.mailer)
+	})
+}
+
+// NextRetry is when a mail that failed is looked at again.
+func (w *invitationWorker) NextRetry(job *river.Job[invitationArgs]) time.Time {
+	return mailRetry(job.Attempt)
 }

@@ -73,20 +73,36 @@ type Worker struct {
 	end    context.CancelFunc
 }
 
+// Option changes how a worker works.
+type Option func(*settings)
+
+type settings struct{ pullsEvery time.Duration }
+
+// PullCaMSEvery sets how often the changes of CaMS are pulled.
+func PullCaMSEvery(period time.Duration) Option {
+	return func(s *settings) { s.pullsEvery = period }
+}
+
 // Start starts to work. Jobs go on until Stop, whatever becomes of ctx. Where mailer is nil, mails are left to other
-// workers.
-func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mailer, log *slog.Logger) (*Worker, error) {
+// workers, and so is following CaMS where the app knows no case system.
+func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mailer, log *slog.Logger, options ...Option) (*Worker, error) {
+	chosen := settings{pullsEvery: pullsEvery}
+	for _, option := range options {
+		option(&chosen)
+	}
 	background, end := context.WithCancel(context.WithoutCancel(ctx))
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &runWorker{app: application, background: background, log: log})
 	river.AddWorker(workers, &sweepWorker{app: application})
 	// Known to every worker: any of them may be the one that takes care of jobs whose worker is gone.
-	river.AddWorker(workers, &mailWorker{app: application, mailer: mailer, background: background, log: log})
+	mails := mailWork{app: application, mailer: mailer, background: background, log: log}
+	river.AddWorker(workers, &mailWorker{mailWork: mails})
+	river.AddWorker(workers, &invitationWorker{mailWork: mails})
 	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: runsAtOnce}}
 	if mailer != nil {
 		queues[mailQueue] = river.QueueConfig{MaxWorkers: mailsAtOnce}
 	}
-	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{
+	config := &river.Config{
 		Schema: Schema, Logger: warnings(log), Workers: workers,
 		Queues:               queues,
 		FetchPollInterval:    pollEvery,
@@ -95,7 +111,9 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 		RescueStuckJobsAfter: takenOverAfter,
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
 			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})},
-	})
+	}
+	followCaMS(background, config, application, chosen.pullsEvery, log)
+	client, err := river.NewClient(riverdatabasesql.New(db), config)
 	if err == nil {
 		err = client.Start(background)
 	}
