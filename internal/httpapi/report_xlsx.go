@@ -117,10 +117,14 @@ func (x *xlsxReport) endSheet() error {
 	if err != nil {
 		return fmt.Errorf("name cell: %w", err)
 	}
+	// Before the end of the stream, which writes them: a sheet that is whole would be read back into memory for them.
+	if err := x.file.AutoFilter(x.stream.Sheet, "A1:"+last, nil); err != nil {
+		return fmt.Errorf("put filters: %w", err)
+	}
 	if err := x.stream.Flush(); err != nil {
 		return fmt.Errorf("write sheet: %w", err)
 	}
-	return x.file.AutoFilter(x.stream.Sheet, "A1:"+last, nil)
+	return nil
 }
 
 func (x *xlsxReport) writeRow(cells []string) error {
