@@ -47,7 +47,10 @@ func (b *bench) known(ctx context.Context) (known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return known{organization: b.world.organization, asking: who, run: newID(), notice: newID(), noticeToLeaver: newID()}, nil
+	everywhere := make(known)
+	everywhere[organization], everywhere[asking] = b.world.organization, who
+	everywhere[run], everywhere[notice], everywhere[noticeToLeaver] = newID(), newID(), newID()
+	return everywhere, nil
 }
 
 // run runs the script in one transaction and tells how long it took.
