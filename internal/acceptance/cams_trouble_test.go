@@ -239,10 +239,14 @@ func TestC4Pulls(t *testing.T) {
 			t.Errorf("got %+v", link)
 		}
 		cases.breaks(casesim.FaultNone)
-		asked := cases.asked()
+		asked, began := cases.asked(), time.Now()
 		w.pull()
-		if synced := w.synced(); synced != 2500 || cases.asked() != asked+2 {
-			t.Errorf("%d changes were taken over, in %d calls", synced, cases.asked()-asked)
+		if synced := w.synced(); synced != 2500 {
+			t.Errorf("%d changes were taken over", synced)
+		}
+		// Where the machine is so busy that a call takes too long, it is made again.
+		if calls := cases.asked() - asked; calls != 2 && time.Since(began) < 4*time.Second {
+			t.Errorf("the rest took %d calls", calls)
 		}
 	})
 

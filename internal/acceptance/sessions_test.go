@@ -477,7 +477,7 @@ func TestC8BadBodies(t *testing.T) {
 			t.Errorf("%v: got %d %s", body, got.Status, got.Body)
 		}
 	}
-	s.opened(t, strings.Repeat("x", 201)).problem(400, "invalid_parameter")
+	s.opened(t, strings.Repeat("x", 201)).problem(404, "invitation_invalid") // as any other that is none
 	if fmt.Sprint(s.app.PasswordHashes()) != "0" {
 		t.Error("hashes were computed for what is no request")
 	}
