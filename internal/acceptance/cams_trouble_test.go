@@ -226,26 +226,26 @@ func TestC4Pulls(t *testing.T) {
 
 	t.Run("C4 a pull that is broken off goes on from where it was", func(t *testing.T) {
 		t.Parallel()
-		cases := simulate(t, "--clients", "2500")
+		cases := simulate(t, "--clients", "3500")
 		s := start(t, following(t, cases, never))
 		w := s.organization(t)
-		w.linkMany(2500)
-		cases.admin("PUT", "/fault", casesim.Fault{Kind: casesim.FaultGarbage, Path: "/changes", After: 1}, nil)
+		w.linkMany(3500)
+		cases.admin("PUT", "/fault", casesim.Fault{Kind: casesim.FaultGarbage, Path: "/changes", After: 2}, nil)
 		w.pull()
-		if synced := w.synced(); synced != 1000 {
-			t.Errorf("%d changes of the first page were taken over", synced)
+		if synced := w.synced(); synced != 2000 {
+			t.Errorf("%d changes of the first pages were taken over", synced)
 		}
 		if link := linkState(t, w.clientNow(w.clientOf("CL-000001"))); link.LastError.MustGet() != "case_system_unavailable" {
 			t.Errorf("got %+v", link)
 		}
 		cases.breaks(casesim.FaultNone)
-		asked, began := cases.asked(), time.Now()
+		asked := cases.asked()
 		w.pull()
-		if synced := w.synced(); synced != 2500 {
+		if synced := w.synced(); synced != 3500 {
 			t.Errorf("%d changes were taken over", synced)
 		}
-		// Where the machine is so busy that a call takes too long, it is made again.
-		if calls := cases.asked() - asked; calls != 2 && time.Since(began) < 4*time.Second {
+		// Two, or three where a call was lost and made again; from the start it would be four.
+		if calls := cases.asked() - asked; calls > 3 {
 			t.Errorf("the rest took %d calls", calls)
 		}
 	})
