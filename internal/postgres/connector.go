@@ -31,6 +31,14 @@ func keepPrepared(ctx context.Context) context.Context {
 	return context.WithValue(ctx, keepPreparedKey{}, true)
 }
 
+// settings are what a transaction begins with, for itself alone.
+type settings struct {
+	statements string
+	applied    bool // together with BEGIN, without a round trip of their own
+}
+
+type settingsKey struct{}
+
 type preparing struct{ driver.Connector }
 
 func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
@@ -48,7 +56,7 @@ func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 // pqConn and pqStmt are all that database/sql uses of lib/pq's connections and statements.
 type pqConn interface {
 	driver.Conn
-	driver.ConnBeginTx
+	driver.Tx
 	driver.ConnPrepareContext
 	driver.ExecerContext
 	driver.QueryerContext
@@ -91,6 +99,30 @@ func (c *preparingConn) statement(ctx context.Context, text string, args []drive
 	}
 	c.prepared[text] = statement
 	return statement, nil
+}
+
+// BeginTx begins a transaction, with its settings where the context has some. It does so without lib/pq, whose connection is
+// its transaction as well, and would remember this one's context.
+func (c *preparingConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	isolation := sql.IsolationLevel(options.Isolation)
+	begin := "BEGIN"
+	if isolation != sql.LevelDefault {
+		begin += " ISOLATION LEVEL " + isolation.String()
+	}
+	if options.ReadOnly {
+		begin += " READ ONLY"
+	}
+	wanted, given := ctx.Value(settingsKey{}).(*settings)
+	if given {
+		begin += "; " + wanted.statements
+	}
+	if _, err := c.ExecContext(ctx, begin, nil); err != nil {
+		return nil, errors.Join(err, c.Rollback())
+	}
+	if given {
+		wanted.applied = true
+	}
+	return c.pqConn, nil
 }
 
 func (c *preparingConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {

@@ -49,11 +49,13 @@ type Tx struct {
 	forValues bool
 }
 
-// beginStatement takes the unprivileged role and sets the organization, both for this transaction alone. Waiting for a
+// beginStatements take the unprivileged role and set the organization, both for this transaction alone. Waiting for a
 // lock is bounded, so that nothing hangs silently. Prepared statements are planned once: they are short, and planning them
 // anew would take longer than running them.
-const beginStatement = `SELECT set_config('role', 'handover_service', true), set_config('handover.organization_id', $1, true),
-	set_config('lock_timeout', '30s', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
+func beginStatements(organization domain.OrganizationID) string {
+	return "SET LOCAL ROLE handover_service; SET LOCAL handover.organization_id = '" + organization.String() +
+		"'; SET LOCAL lock_timeout = '30s'; SET LOCAL plan_cache_mode = force_generic_plan"
+}
 
 // attempts is how often a transaction is tried that the database ended in favour of another.
 const attempts = 6
@@ -86,7 +88,8 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 	if isolation == Snapshot {
 		options.Isolation = sql.LevelRepeatableRead
 	}
-	begun, err := s.DB.BeginTxx(ctx, options)
+	first := &settings{statements: beginStatements(organization)}
+	begun, err := s.DB.BeginTxx(context.WithValue(ctx, settingsKey{}, first), options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -96,8 +99,10 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 			err = fmt.Errorf("roll back: %w", rollbackErr)
 		}
 	}()
-	if err := tx.exec(ctx, beginStatement, organization.String()); err != nil {
-		return fmt.Errorf("take the service's role: %w", err)
+	if !first.applied {
+		if _, err := tx.ExecContext(ctx, first.statements); err != nil {
+			return fmt.Errorf("take the service's role: %w", err)
+		}
 	}
 	if err := work(tx); err != nil {
 		return err
