@@ -80,3 +80,32 @@ func TestOneOrganizationDoesNotTakeAllConnections(t *testing.T) {
 	close(enough)
 	group.Wait()
 }
+
+// A short statement is planned once for each connection, whichever transaction sends it; behind a pooler it never is.
+func TestKeptStatements(t *testing.T) {
+	t.Parallel()
+	for name, kept := range map[string]bool{"kept": true, "behind a pooler": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := testdb.New(t).SQL
+			db.SetMaxOpenConns(1)
+			store := postgres.NewStore(db, kept)
+			for range 3 {
+				err := store.InTx(t.Context(), domain.OrganizationID(uuid.Must(uuid.NewV7())), postgres.Working, func(tx *postgres.Tx) error {
+					_, err := tx.APITokens(t.Context(), domain.Caller{}, nil, domain.Page{Limit: 1})
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			var prepared []int
+			if err := db.SelectContext(t.Context(), &prepared, `SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE '%api_tokens%'`); err != nil {
+				t.Fatal(err)
+			}
+			if want := map[bool]int{true: 1, false: 0}[kept]; len(prepared) != want || kept && prepared[0] != 3 {
+				t.Errorf("statements about tokens have been carried out %v times prepared", prepared)
+			}
+		})
+	}
+}
