@@ -1015,6 +1015,9 @@ type AuditState map[string]interface{}
 
 // BecomeClientRequest defines model for BecomeClientRequest.
 type BecomeClientRequest struct {
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
 	// Email For a referral without one; it takes the place of one that is there.
 	Email *Email `json:"email,omitempty"`
 

@@ -1,5 +1,5 @@
 DROP FUNCTION cams_organizations(), tell_cams_change(text), cams_health();
-DROP FUNCTION find_invitation(bytea), sign_in_accounts(text), authenticate_client_session(bytea),
+DROP FUNCTION find_invitation(bytea), sign_in_accounts(text, uuid), authenticate_client_session(bytea),
     begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz);
 DROP TRIGGER account_follows_email ON staff;
 DROP TRIGGER account_follows_email ON people;

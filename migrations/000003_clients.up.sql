@@ -142,6 +142,7 @@ CREATE TABLE client_sessions (
     CONSTRAINT client_sessions_secret_hash_length CHECK (length(secret_hash) = 32)
 );
 CREATE UNIQUE INDEX client_sessions_secret_hash_key ON client_sessions (secret_hash);
+CREATE INDEX client_sessions_account_idx ON client_sessions (organization_id, account_id) WHERE revoked_at IS NULL;
 CREATE INDEX client_sessions_expires_at_idx ON client_sessions (expires_at);
 
 -- The sessions of staff are API tokens with an expiry; they are swept away after it.
@@ -173,13 +174,18 @@ REVOKE DELETE ON client_profiles, invitations, accounts FROM handover_service;
 ALTER TABLE sign_in_failures ENABLE ROW LEVEL SECURITY; -- without a policy: the service reaches it through functions alone
 
 -- An account is signed in to with the address that its person or staff member has now, however it came to change. Without
--- one nobody can sign in to it.
+-- one nobody can sign in to it. Clients who have signed in with another are signed out.
 CREATE FUNCTION account_follows_email() RETURNS trigger
     LANGUAGE plpgsql SET search_path FROM CURRENT
     AS $$
     BEGIN
         IF TG_ARGV[0] = 'person' THEN
             UPDATE accounts SET email_normalized = coalesce(lower(NEW.email), '') WHERE organization_id = NEW.organization_id AND person_id = NEW.id;
+            IF lower(OLD.email) IS DISTINCT FROM lower(NEW.email) THEN
+                UPDATE client_sessions SET revoked_at = now()
+                WHERE organization_id = NEW.organization_id AND revoked_at IS NULL
+                    AND account_id = (SELECT a.id FROM accounts a WHERE a.organization_id = NEW.organization_id AND a.person_id = NEW.id);
+            END IF;
         ELSE
             UPDATE accounts SET email_normalized = lower(NEW.email) WHERE organization_id = NEW.organization_id AND staff_id = NEW.id;
         END IF;
@@ -219,8 +225,9 @@ CREATE FUNCTION find_invitation(hash bytea)
     END
     $$;
 
--- sign_in_accounts finds the accounts of an address before the organization is known: the few that share it, staff first.
-CREATE FUNCTION sign_in_accounts(address text)
+-- sign_in_accounts finds the accounts of an address, of one organization where that is named: of each the few that share it, staff
+-- first. The organizations take turns, so that none is kept out by how many another has.
+CREATE FUNCTION sign_in_accounts(address text, organization uuid)
     RETURNS TABLE (organization_id uuid, account_id uuid, person_id uuid, staff_id uuid, password_hash text, is_open boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
     AS $$
@@ -229,11 +236,15 @@ CREATE FUNCTION sign_in_accounts(address text)
         RETURN QUERY
         SELECT a.organization_id, a.id, a.person_id, a.staff_id, a.password_hash,
                CASE WHEN a.person_id IS NULL THEN s.status = 'active' ELSE p.status = 'active' AND p.kind = 'client' END
-        FROM accounts a
+        FROM (
+            SELECT found.*, row_number() OVER (PARTITION BY found.organization_id ORDER BY found.staff_id IS NULL, found.created_at, found.id) AS turn
+            FROM accounts found
+            WHERE found.email_normalized = lower(address) AND address <> '' AND (organization IS NULL OR found.organization_id = organization)
+        ) a
         LEFT JOIN people p ON p.organization_id = a.organization_id AND p.id = a.person_id
         LEFT JOIN staff s ON s.organization_id = a.organization_id AND s.id = a.staff_id
-        WHERE a.email_normalized = lower(address) AND address <> ''
-        ORDER BY a.staff_id IS NULL, a.created_at, a.id LIMIT 100;
+        WHERE a.turn <= 100
+        ORDER BY a.turn, a.created_at, a.id;
     END
     $$;
 
@@ -290,9 +301,9 @@ CREATE FUNCTION sweep_sessions(instant timestamptz) RETURNS void
         DELETE FROM sign_in_failures WHERE coalesce(failed_at[cardinality(failed_at)] < instant - interval '1 day', true);
     $$;
 
-REVOKE ALL ON FUNCTION find_invitation(bytea), sign_in_accounts(text), authenticate_client_session(bytea),
+REVOKE ALL ON FUNCTION find_invitation(bytea), sign_in_accounts(text, uuid), authenticate_client_session(bytea),
     begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION find_invitation(bytea), sign_in_accounts(text), authenticate_client_session(bytea),
+GRANT EXECUTE ON FUNCTION find_invitation(bytea), sign_in_accounts(text, uuid), authenticate_client_session(bytea),
     begin_sign_in(text, timestamptz, interval, integer), forgive_sign_in(text), sweep_sessions(timestamptz) TO handover_service;
 
 -- cams_organizations tells the organizations that have clients linked to CaMS, and so follow its changes.

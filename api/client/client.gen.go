@@ -1024,6 +1024,9 @@ type AuditState map[string]interface{}
 
 // BecomeClientRequest defines model for BecomeClientRequest.
 type BecomeClientRequest struct {
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
+
 	// Email For a referral without one; it takes the place of one that is there.
 	Email *Email `json:"email,omitempty"`
 
@@ -5735,11 +5738,12 @@ type ClientInterface interface {
 	// BecomeClientWithBody Turn a referral into a client
 	//
 	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-	// portal unless `send_invitation` is false.
+	// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
 	//
 	// Scope `clients`. Both permissions, `clients` and `referrals`.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+	// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5749,11 +5753,12 @@ type ClientInterface interface {
 	// BecomeClient Turn a referral into a client
 	//
 	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-	// portal unless `send_invitation` is false.
+	// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
 	//
 	// Scope `clients`. Both permissions, `clients` and `referrals`.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+	// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6055,7 +6060,8 @@ type ClientInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+	// password names one, and so does whoever is asked to since many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
@@ -6072,7 +6078,8 @@ type ClientInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+	// password names one, and so does whoever is asked to since many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
@@ -6303,7 +6310,8 @@ type ClientInterface interface {
 	// another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
 	// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
 	//
-	// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+	// Scope `admin`. Permission `staff`; since whoever has the link can accept it, only administrators invite administrators, and staff who
+	// have signed in or have had API tokens.
 	// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
 	//
 	// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
@@ -8022,11 +8030,12 @@ func (c *HTTPClient) GetPerson(ctx context.Context, personID PersonID, reqEditor
 // BecomeClientWithBody Turn a referral into a client
 //
 // The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-// portal unless `send_invitation` is false.
+// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+// `confirm_duplicate` says that they are not the same person.
 //
 // Scope `clients`. Both permissions, `clients` and `referrals`.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type.
 //
@@ -8046,11 +8055,12 @@ func (c *HTTPClient) BecomeClientWithBody(ctx context.Context, personID Referral
 // BecomeClient Turn a referral into a client
 //
 // The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-// portal unless `send_invitation` is false.
+// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+// `confirm_duplicate` says that they are not the same person.
 //
 // Scope `clients`. Both permissions, `clients` and `referrals`.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8550,7 +8560,8 @@ func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, 
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+// password names one, and so does whoever is asked to since many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
@@ -8577,7 +8588,8 @@ func (c *HTTPClient) CreateSessionWithBody(ctx context.Context, contentType stri
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+// password names one, and so does whoever is asked to since many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
@@ -8988,7 +9000,8 @@ func (c *HTTPClient) ReactivateStaff(ctx context.Context, staffID StaffID, param
 // another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
 // `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
 //
-// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+// Scope `admin`. Permission `staff`; since whoever has the link can accept it, only administrators invite administrators, and staff who
+// have signed in or have had API tokens.
 // Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
 //
 // Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
@@ -15263,11 +15276,12 @@ type ClientWithResponsesInterface interface {
 	// BecomeClientWithBodyWithResponse Turn a referral into a client
 	//
 	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-	// portal unless `send_invitation` is false.
+	// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
 	//
 	// Scope `clients`. Both permissions, `clients` and `referrals`.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+	// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15277,11 +15291,12 @@ type ClientWithResponsesInterface interface {
 	// BecomeClientWithResponse Turn a referral into a client
 	//
 	// The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-	// portal unless `send_invitation` is false.
+	// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+	// `confirm_duplicate` says that they are not the same person.
 	//
 	// Scope `clients`. Both permissions, `clients` and `referrals`.
-	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-	// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+	// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15597,7 +15612,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+	// password names one, and so does whoever is asked to since many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
@@ -15614,7 +15630,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+	// password names one, and so does whoever is asked to since many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
@@ -15859,7 +15876,8 @@ type ClientWithResponsesInterface interface {
 	// another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
 	// `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
 	//
-	// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+	// Scope `admin`. Permission `staff`; since whoever has the link can accept it, only administrators invite administrators, and staff who
+	// have signed in or have had API tokens.
 	// Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -20708,11 +20726,12 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, personI
 // BecomeClientWithBodyWithResponse Turn a referral into a client
 //
 // The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-// portal unless `send_invitation` is false.
+// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+// `confirm_duplicate` says that they are not the same person.
 //
 // Scope `clients`. Both permissions, `clients` and `referrals`.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20728,11 +20747,12 @@ func (c *ClientWithResponses) BecomeClientWithBodyWithResponse(ctx context.Conte
 // BecomeClientWithResponse Turn a referral into a client
 //
 // The referral is a client from now on, with the staff, the tasks and everything else that they had. They are invited to the
-// portal unless `send_invitation` is false.
+// portal unless `send_invitation` is false. An `email` that somebody else in your organization has is refused, unless
+// `confirm_duplicate` says that they are not the same person.
 //
 // Scope `clients`. Both permissions, `clients` and `referrals`.
-// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client` (409), `no_email`,
-// where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `already_client`,
+// `duplicate_person`, with `matches` (409), `no_email`, where an invitation is to be sent and the person has no email, `idempotency_key_reused` (422).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21167,7 +21187,8 @@ func (c *ClientWithResponses) GetSelectionWithResponse(ctx context.Context, sele
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+// password names one, and so does whoever is asked to since many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
@@ -21190,7 +21211,8 @@ func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Cont
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`. Whoever has accounts in several organizations with one password names one.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
+// password names one, and so does whoever is asked to since many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
@@ -21543,7 +21565,8 @@ func (c *ClientWithResponses) ReactivateStaffWithResponse(ctx context.Context, s
 // another way; earlier links stop working. At most five are sent to a staff member within an hour. The answer that is kept for an
 // `Idempotency-Key` is encrypted, and can be given again to the credential that asked, to no other.
 //
-// Scope `admin`. Permission `staff`; only administrators invite administrators, since whoever has the link can accept it.
+// Scope `admin`. Permission `staff`; since whoever has the link can accept it, only administrators invite administrators, and staff who
+// have signed in or have had API tokens.
 // Errors: `permission_denied` (403), `not_found` (404), `already_activated` (409), `staff_not_active`, `idempotency_key_reused` (422), `rate_limited` (429).
 //
 // Returns a wrapper object for the known response body format(s).

@@ -393,6 +393,20 @@ func TestBecomingAClient(t *testing.T) {
 		}
 	})
 
+	s.rule(t, "C2 a referral becomes a client with an email that somebody else has only where that is confirmed", func(t *testing.T, w *world) {
+		email := newAddress()
+		held, person := w.added("Mia", "Lang", email), w.person("referral")
+		path := "/v1/people/" + person.String() + "/become-client"
+		before := w.tables()
+		problem := w.as(w.Admin, "POST", path, object{"email": strings.ToUpper(email)}).problem(409, "duplicate_person")
+		pointsAt(t, problem, "duplicate_person", "/email")
+		if matches := *problem.Matches; len(matches) != 1 || matches[0].ID != held.ID {
+			t.Errorf("got %v", matches)
+		}
+		w.unchanged(before)
+		w.as(w.Admin, "POST", path, object{"email": email, "confirm_duplicate": true}).must(200)
+	})
+
 	s.rule(t, "C2 of those who turn one referral into a client at once exactly one does", func(t *testing.T, w *world) {
 		for range 20 {
 			person := w.person("referral")

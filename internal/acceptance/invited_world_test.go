@@ -90,6 +90,14 @@ func (w *world) activated(password string, more ...object) api.Client {
 	return client
 }
 
+// tokenless is a member who has had no API token.
+func (w *world) tokenless(role string) member {
+	w.t.Helper()
+	m := w.member(role)
+	w.exec(`DELETE FROM api_tokens WHERE organization_id = $1 AND staff_id = $2`, w.ID, m.ID)
+	return m
+}
+
 // activatedStaff is a member who can sign in with a password.
 func (w *world) activatedStaff(password, role string, permissions ...string) member {
 	w.t.Helper()

@@ -64,7 +64,10 @@ var clientRoleRows = []roleRow{
 	{operation: "resendClientInvite", scope: "clients", may: clientsToo, status: 200, ask: func(w *world, _ member) ask {
 		return inPath("client_id", w.reachable("client").String())
 	}},
-	{operation: "resendStaffInvite", to: "member", scope: "admin", may: staffToo, status: 200, ask: ofMember("member")},
+	{operation: "resendStaffInvite", to: "member", scope: "admin", may: staffToo, status: 200, ask: func(w *world, _ member) ask {
+		return inPath("staff_id", w.tokenless("member").ID.String())
+	}},
+	{operation: "resendStaffInvite", to: "member who has API tokens", scope: "admin", may: adminOnly, status: 200, ask: ofMember("member")},
 	{operation: "resendStaffInvite", to: "administrator", scope: "admin", may: adminOnly, status: 200, ask: ofMember("administrator")},
 	{operation: "createStaff", to: "member who is invited (C7)", scope: "admin", may: staffToo, status: 201, ask: func(*world, member) ask {
 		return withBody(with(newMember("member"), "send_invitation", true))

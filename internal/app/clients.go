@@ -71,7 +71,7 @@ func (a *App) CreateClient(ctx context.Context, caller domain.Caller, client dom
 // somebody with the same email at once, unless it is confirmed, one succeeds.
 func (a *App) createClient(ctx context.Context, tx *postgres.Tx, caller domain.Caller, client domain.Client, options NewClientOptions) (domain.Client, error) {
 	if client.Email != nil {
-		if err := checkDuplicates(ctx, tx, caller, *client.Email, options.ConfirmDuplicate); err != nil {
+		if err := checkDuplicates(ctx, tx, caller, *client.Email, uuid.Nil, options.ConfirmDuplicate); err != nil {
 			return domain.Client{}, err
 		}
 	}
@@ -92,13 +92,13 @@ func (a *App) createClient(ctx context.Context, tx *postgres.Tx, caller domain.C
 	return a.inviteClient(ctx, tx, caller, client)
 }
 
-// checkDuplicates refuses an email that somebody has already, and keeps others from adding it meanwhile, those too who
-// confirm it.
-func checkDuplicates(ctx context.Context, tx *postgres.Tx, caller domain.Caller, email string, confirmed bool) error {
+// checkDuplicates refuses an email that somebody but whose it is to be has already, and keeps others from adding it meanwhile, those
+// too who confirm it.
+func checkDuplicates(ctx context.Context, tx *postgres.Tx, caller domain.Caller, email string, whose uuid.UUID, confirmed bool) error {
 	if err := tx.LockEmail(ctx, email); err != nil || confirmed {
 		return err
 	}
-	people, err := tx.PeopleWithEmail(ctx, email)
+	people, err := tx.PeopleWithEmail(ctx, email, whose)
 	if err != nil {
 		return err
 	}
@@ -170,8 +170,9 @@ func (a *App) editSection(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 
 // BecomeClientRequest is what is decided when a referral becomes a client.
 type BecomeClientRequest struct {
-	Email  *string // takes the place of what there is; nil: that stays
-	Invite bool
+	Email            *string // takes the place of what there is; nil: that stays
+	Invite           bool
+	ConfirmDuplicate bool // somebody else may have the same email
 }
 
 // BecomeClient turns a referral into a client, who keeps their staff and tasks.
@@ -193,6 +194,9 @@ func (a *App) BecomeClient(ctx context.Context, caller domain.Caller, id uuid.UU
 		before := person.Fields()
 		person.Kind, person.UpdatedAt = domain.KindClient, a.instant()
 		if request.Email != nil {
+			if err := checkDuplicates(ctx, tx, caller, *request.Email, id, request.ConfirmDuplicate); err != nil {
+				return domain.Client{}, err
+			}
 			person.Email = request.Email
 		}
 		if err := tx.SavePerson(ctx, person); err != nil {

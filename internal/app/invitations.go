@@ -113,7 +113,7 @@ func (a *App) ResendClientInvite(ctx context.Context, caller domain.Caller, id u
 }
 
 // ResendStaffInvite sends a staff member an invitation, and gives its link to who asked (C7). Whoever has the link can become them:
-// only administrators invite administrators.
+// only administrators invite administrators, and whoever has come in before.
 func (a *App) ResendStaffInvite(ctx context.Context, caller domain.Caller, id uuid.UUID, key *Key) (domain.Invitation, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (domain.Invitation, error) {
 		staff, err := tx.StaffMember(ctx, id, true)
@@ -121,6 +121,13 @@ func (a *App) ResendStaffInvite(ctx context.Context, caller domain.Caller, id uu
 			return domain.Invitation{}, err
 		}
 		if err := domain.CheckStaffEdit(caller, &staff, staff); err != nil {
+			return domain.Invitation{}, err
+		}
+		cameIn, err := tx.StaffCameIn(ctx, id)
+		if err != nil {
+			return domain.Invitation{}, err
+		}
+		if err := domain.CheckReinvite(caller, cameIn); err != nil {
 			return domain.Invitation{}, err
 		}
 		return a.invite(ctx, tx, caller, domain.InviteStaff(staff))

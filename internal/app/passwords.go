@@ -138,24 +138,28 @@ func readHash(stored string) (with recipe, hash []byte, err error) {
 }
 
 // mostRecipes is how many computations looking at one password costs at most.
-const mostRecipes = 4
+const mostRecipes = 8
 
 // fitting tells which of the stored hashes of an address are of a password, by their places. As much is computed for an address
 // without any. Only where addresses have changed can there be hashes of several recipes: those of the address's own come first, so
-// that no number of others keeps somebody out.
-func (p *passwords) fitting(password, email string, stored []string) []int {
+// that no number of others keeps somebody out. all is false where there are so many that some were not looked at.
+func (p *passwords) fitting(password, email string, stored []string) (fits []int, all bool) {
 	password, unfit := preparedOrNot(password)
 	own := p.recipeFor(email)
 	computed := map[recipe][]byte{}
 	compute := func(with recipe) []byte {
 		hash, known := computed[with]
-		if !known && len(computed) < mostRecipes {
+		switch {
+		case known:
+		case len(computed) < mostRecipes:
 			hash = p.hash(password, with)
 			computed[with] = hash
+		default:
+			all = false
 		}
 		return hash
 	}
-	var fits []int
+	all = true
 	for _, isOwn := range []bool{true, false} {
 		for place, text := range stored {
 			with, wanted, err := readHash(text)
@@ -168,7 +172,7 @@ func (p *passwords) fitting(password, email string, stored []string) []int {
 		compute(own)
 	}
 	slices.Sort(fits)
-	return fits
+	return fits, all
 }
 
 // preparedOrNot gives something to compute with for a text that is no password too.

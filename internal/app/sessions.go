@@ -85,9 +85,13 @@ func (a *App) signIn(ctx context.Context, wanted SignIn) (account signedIn, err 
 			refusal.RetryAfter = max(heardAt.Sub(now), time.Second)
 			return refusal
 		}
-		fits, err := a.fittingAccounts(ctx, wanted)
+		fits, all, err := a.fittingAccounts(ctx, wanted)
 		if err != nil {
 			return err
+		}
+		if len(fits) == 0 && !all && wanted.Organization == nil {
+			return domain.Refuse(domain.CodeInvalidRequest, "Many accounts have this address now. Name the organization.").
+				At("/organization_id", domain.CodeRequired, "Is needed: not all accounts of this address were looked at.")
 		}
 		if len(fits) == 0 {
 			return domain.Refuse(domain.CodeInvalidCredentials, "The email address and the password do not belong together, or to an account that is not active.")
@@ -105,24 +109,24 @@ func (a *App) signIn(ctx context.Context, wanted SignIn) (account signedIn, err 
 	return account, err
 }
 
-// fittingAccounts are those that may be signed in to with the address and the password, of staff first.
-func (a *App) fittingAccounts(ctx context.Context, wanted SignIn) ([]postgres.SignInAccount, error) {
-	accounts, err := a.store.SignInAccounts(ctx, wanted.Email)
+// fittingAccounts are those that may be signed in to with the address and the password, in each organization of staff first. Where the
+// organization is named, no other is looked at, and so none keeps anybody out. all is false where some were not looked at.
+func (a *App) fittingAccounts(ctx context.Context, wanted SignIn) (fits []postgres.SignInAccount, all bool, err error) {
+	accounts, err := a.store.SignInAccounts(ctx, wanted.Email, wanted.Organization)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	hashes := make([]string, len(accounts))
 	for i, account := range accounts {
 		hashes[i] = account.PasswordHash
 	}
-	var fits []postgres.SignInAccount
-	for _, place := range a.passwords.fitting(wanted.Password, wanted.Email, hashes) {
-		account := accounts[place]
-		if account.Open && (wanted.Organization == nil || *wanted.Organization == account.Organization) {
-			fits = append(fits, account)
+	places, all := a.passwords.fitting(wanted.Password, wanted.Email, hashes)
+	for _, place := range places {
+		if accounts[place].Open {
+			fits = append(fits, accounts[place])
 		}
 	}
-	return fits, nil
+	return fits, all, nil
 }
 
 func severalOrganizations(accounts []postgres.SignInAccount) bool {

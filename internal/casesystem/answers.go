@@ -145,6 +145,7 @@ func readChanges(text []byte) (domain.CaMSChanges, error) {
 
 const (
 	maxCursor = 500
+	maxEmail  = 254
 	maxName   = 200
 	maxLine   = 200
 )
@@ -170,7 +171,6 @@ func (w *wirePerson) complete(born bool) error {
 }
 
 var (
-	emailShape   = regexp.MustCompile(`^[^\s@]{1,64}@[^\s@]+$`)
 	phoneShape   = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 	countryShape = regexp.MustCompile(`^[A-Z]{2}$`)
 )
@@ -215,12 +215,24 @@ func upTo(length int) func(string) bool {
 // printable tells that there are no control characters, which no field of a person has and the database cannot all keep.
 func printable(text string) bool { return strings.IndexFunc(text, unicode.IsControl) < 0 }
 
+// emailOf is an address that can be written to. What is none counts as if there were none: nobody is held up for it.
+func emailOf(field nullable.Nullable[string]) *string {
+	if field.IsNull() || !field.IsSpecified() {
+		return nil
+	}
+	text := strings.TrimSpace(field.MustGet())
+	if len(text) > maxEmail || !domain.IsEmail(text) {
+		return nil
+	}
+	return &text
+}
+
 // read is the person of an answer that is complete.
 func (w *wirePerson) read() (domain.CasePerson, error) {
 	var v values
 	person := domain.CasePerson{
 		FirstName: v.name("first_name", *w.FirstName), LastName: v.name("last_name", *w.LastName),
-		Email: v.text("email", w.Email, func(text string) bool { return len(text) <= 254 && emailShape.MatchString(text) }),
+		Email: emailOf(w.Email),
 		Phone: v.text("phone", w.Phone, phoneShape.MatchString),
 	}
 	if born := v.text("date_of_birth", w.DateOfBirth, func(string) bool { return true }); born != nil {

@@ -61,6 +61,15 @@ func CheckInvite(who Invitee, sent InvitationsSent, now time.Time) error {
 	return nil
 }
 
+// CheckReinvite decides whether the caller may send an invitation to a staff member who is here already, and cameIn tells whether they
+// have signed in or have had API tokens (C7). Whoever has the link can become them.
+func CheckReinvite(caller Caller, cameIn bool) error {
+	if cameIn && !caller.IsAdministrator() {
+		return Denied("Only administrators invite staff who have signed in or have API tokens already.")
+	}
+	return nil
+}
+
 // Invitation is one sending of an invitation, with its link. It is answered to who sent it, and kept nowhere as it is.
 type Invitation struct {
 	ID        uuid.UUID

@@ -89,7 +89,7 @@ func (h *handlers) UpdateClientSection(ctx context.Context, request api.UpdateCl
 // BecomeClient turns a referral into a client.
 func (h *handlers) BecomeClient(ctx context.Context, request api.BecomeClientRequestObject) (api.BecomeClientResponseObject, error) {
 	client, again, err := h.app.BecomeClient(ctx, callerOf(ctx), request.PersonID, app.BecomeClientRequest{
-		Email: request.Body.Email, Invite: valueOr(request.Body.SendInvitation, true),
+		Email: request.Body.Email, Invite: valueOr(request.Body.SendInvitation, true), ConfirmDuplicate: valueOr(request.Body.ConfirmDuplicate, false),
 	}, keyOf(ctx, request.Params.IdempotencyKey))
 	if err != nil {
 		return nil, err

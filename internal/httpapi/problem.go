@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -147,10 +148,14 @@ func answerProblem(c echo.Context, exchange *exchange, refusal *domain.Error) er
 	return encoder.Encode(problem)
 }
 
-// instanceOf is the path that was asked for; the path as the contract has it where something in it is secret.
+// secretPath is what lets somebody in, wherever it stands in a path: all that follows invitations, and the tokens of this service.
+var secretPath = regexp.MustCompile(`(?is)(/invitations/+).+|hn[dci]_[^/]*`)
+
+// instanceOf is the path that was asked for; the path as the contract has it where something in it is secret. A path of no operation
+// can have the secrets of one that was mistyped.
 func instanceOf(c echo.Context, operation *operation) string {
 	if operation == nil || !operation.hasSecret() {
-		return c.Request().URL.Path
+		return secretPath.ReplaceAllString(c.Request().URL.Path, "${1}{token}")
 	}
 	path := c.Path()
 	for _, name := range c.ParamNames() {

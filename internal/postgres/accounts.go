@@ -42,10 +42,12 @@ type SignInAccount struct {
 	Open         bool          `db:"is_open"` // whoever has it is active
 }
 
-// SignInAccounts finds the accounts of an address before the organization is known, those of staff first.
-func (s *Store) SignInAccounts(ctx context.Context, email string) ([]SignInAccount, error) {
+// SignInAccounts finds the accounts of an address, those of one organization or of all (nil). Of each organization those of staff come
+// first; the organizations take turns.
+func (s *Store) SignInAccounts(ctx context.Context, email string, organization *uuid.UUID) ([]SignInAccount, error) {
 	var accounts []SignInAccount
-	if err := s.DB.SelectContext(ctx, &accounts, `SELECT organization_id, account_id, person_id, staff_id, password_hash, is_open FROM sign_in_accounts($1)`, email); err != nil {
+	if err := s.DB.SelectContext(ctx, &accounts, `SELECT organization_id, account_id, person_id, staff_id, password_hash, is_open FROM sign_in_accounts($1, $2)`,
+		email, organization); err != nil {
 		return nil, fmt.Errorf("look for accounts: %w", translate(err))
 	}
 	return accounts, nil

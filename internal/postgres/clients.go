@@ -142,12 +142,12 @@ func (tx *Tx) LockEmail(ctx context.Context, email string) error {
 // maxMatches is how many people are told of who may be the one that is meant.
 const maxMatches = 20
 
-// PeopleWithEmail lists people who have an email, letter case aside, whoever may see them.
-func (tx *Tx) PeopleWithEmail(ctx context.Context, email string) ([]domain.Person, error) {
+// PeopleWithEmail lists people who have an email, letter case aside, whoever may see them, but for one (nil: all).
+func (tx *Tx) PeopleWithEmail(ctx context.Context, email string, but uuid.UUID) ([]domain.Person, error) {
 	var rows []personRow
 	if err := tx.selectAll(ctx, &rows, withPersonDetails(`SELECT `+personColumns+` FROM people p
-		WHERE p.organization_id = $1 AND p.email_normalized = lower($2::text) ORDER BY p.id LIMIT $3`),
-		tx.Organization.String(), email, maxMatches); err != nil {
+		WHERE p.organization_id = $1 AND p.email_normalized = lower($2::text) AND p.id <> $4 ORDER BY p.id LIMIT $3`),
+		tx.Organization.String(), email, maxMatches, but); err != nil {
 		return nil, fmt.Errorf("look for people with the email: %w", err)
 	}
 	people := make([]domain.Person, len(rows))

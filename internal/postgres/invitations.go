@@ -78,6 +78,16 @@ func (tx *Tx) InvitationsSent(ctx context.Context, who domain.Invitee, now time.
 	return sent, nil
 }
 
+// StaffCameIn tells whether a staff member has an account, or has had an API token, also one that is revoked.
+func (tx *Tx) StaffCameIn(ctx context.Context, id uuid.UUID) (cameIn bool, err error) {
+	if err := tx.get(ctx, &cameIn, `
+		SELECT EXISTS (SELECT FROM accounts WHERE organization_id = $1 AND staff_id = $2) OR EXISTS (SELECT FROM api_tokens WHERE organization_id = $1 AND staff_id = $2)`,
+		tx.Organization.String(), id); err != nil {
+		return false, fmt.Errorf("look for what a staff member came in with: %w", err)
+	}
+	return cameIn, nil
+}
+
 // SaveInvitation writes an invitation, of whose token only the hash is kept, and ends earlier ones of the same invitee: their links
 // stop working, and those that have not been mailed yet are not any more.
 func (tx *Tx) SaveInvitation(ctx context.Context, who domain.Invitee, invitation domain.Invitation, tokenHash []byte, sentBy uuid.UUID) error {
