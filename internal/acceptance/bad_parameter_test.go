@@ -316,11 +316,12 @@ func TestSearchesOfManyWords(t *testing.T) {
 	a := s.furnished(t, "Aldermoor")
 	a.exec(`INSERT INTO people (organization_id, id, kind, status, first_name, last_name, created_at, updated_at)
 		SELECT $1, gen_random_uuid(), 'client', 'active', 'Crowd', n::text, now(), now() FROM generate_series(1, 2000) AS n`, a.ID)
-	a.exec(`INSERT INTO person_words SELECT organization_id, letter || other, id FROM people, unnest(string_to_array('a b c d e f', ' ')) AS letter, unnest(string_to_array('u v w x y', ' ')) AS other
+	// Letters that no hexadecimal number of a made-up address has: nobody else is found by them.
+	a.exec(`INSERT INTO person_words SELECT organization_id, letter || other, id FROM people, unnest(string_to_array('g h i j k l', ' ')) AS letter, unnest(string_to_array('u v w x y', ' ')) AS other
 		WHERE organization_id = $1 AND first_name = 'Crowd'`, a.ID)
 	a.exec(`ANALYZE`)
 	var words []string
-	for _, letter := range "abcdef" {
+	for _, letter := range "ghijkl" {
 		for _, other := range "uvwxyz" {
 			words = append(words, string(letter)+string(other))
 		}
@@ -338,14 +339,14 @@ func TestSearchesOfManyWords(t *testing.T) {
 		}
 		return time.Since(began)
 	}
-	few := max(crowd("a b c d e"), crowd("a b c d e"), crowd("a b c d e"))
-	for _, query := range []string{everybody, strings.TrimSpace(strings.Repeat("a b c d e ", 20))} {
+	few := max(crowd("g h i j k"), crowd("g h i j k"), crowd("g h i j k"))
+	for _, query := range []string{everybody, strings.TrimSpace(strings.Repeat("g h i j k ", 20))} {
 		if took := crowd(query); took > 5*few+time.Second/2 {
 			t.Errorf("%q took %s, five words %s", query, took, few)
 		}
 	}
 	for query, hits := range map[string]int{
-		name: 1, name + " az": 1, strings.ToUpper(name): 1, "a b c d e f " + name: 1, name + " nobody": 0, "nobody " + name: 0, strings.Repeat("az ", 60): 1, strings.Join(words[20:], " "): 1,
+		name: 1, name + " gz": 1, strings.ToUpper(name): 1, "g h i j k l " + name: 1, name + " nobody": 0, "nobody " + name: 0, strings.Repeat("gz ", 60): 1, strings.Join(words[20:], " "): 1,
 	} {
 		for operationID, id := range found {
 			got := decode[struct {
