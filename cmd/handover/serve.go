@@ -34,6 +34,7 @@ type serveCommand struct {
 	mailFlags
 	accessFlags
 	caseFlags
+	runFlags
 
 	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
 	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
@@ -177,6 +178,9 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	if err != nil {
 		return err
 	}
+	if err := c.bound(application); err != nil {
+		return err
+	}
 	if err := application.GiveAccess(access); err != nil {
 		return err
 	}
@@ -277,6 +281,7 @@ type workerCommand struct {
 	mailFlags
 	accessFlags
 	caseFlags
+	runFlags
 }
 
 // usualAddress is where a service is reached that has been told nothing else.
@@ -298,6 +303,9 @@ func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
+		if err := c.bound(application); err != nil {
+			return err
+		}
 		if err := application.GiveAccess(access); err != nil {
 			return err
 		}

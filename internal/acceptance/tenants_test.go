@@ -55,6 +55,7 @@ func (s *service) furnished(t testing.TB, mark string) *tenant {
 	f.exec(`INSERT INTO calendar_event_attendees (organization_id, calendar_event_id, staff_id) VALUES ($1, $2, $3)`, f.ID, f.eventID, f.spare.ID)
 	f.matterKey, f.eventKey = f.externalID("matters", f.matterID), f.externalID("calendar_events", f.eventID)
 	f.groupID, f.scheduledID = f.group(f.Admin, f.staff), f.scheduledRun(f.Admin)
+	f.exec(`INSERT INTO waiting_runs (organization_id, run_id, job_id) VALUES ($1, $2, 0)`, f.ID, f.scheduledID)
 	f.exec(`UPDATE staff_groups SET name = $2 WHERE organization_id = $1`, f.ID, mark)
 	f.exec(`UPDATE matters SET number = $2 WHERE organization_id = $1 AND id = $3`, f.ID, mark, f.groupMatter(f.staff, f.groupID))
 	f.group()

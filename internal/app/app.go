@@ -25,6 +25,8 @@ type App struct {
 	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
 	pace  pace                         // of theirs
 
+	runsAtOnce int // of an organization, left to workers
+
 	ending  chan struct{} // closed when the process ends
 	endOnce sync.Once
 
@@ -36,7 +38,10 @@ type App struct {
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
 type Queue interface {
-	EnqueueRun(ctx context.Context, tx *sql.Tx, job RunJob) error
+	// EnqueueRun leaves a run. One that waits is taken by nobody before it is called.
+	EnqueueRun(ctx context.Context, tx *sql.Tx, job RunJob, wait bool) (id int64, err error)
+	// CallRuns lets waiting runs be taken, by the ids of their jobs.
+	CallRuns(ctx context.Context, tx *sql.Tx, ids []int64) error
 	// EnqueueMails leaves a mail for each of the notifications.
 	EnqueueMails(ctx context.Context, tx *sql.Tx, organization uuid.UUID, notifications []uuid.UUID) error
 	// EnqueueInvitation leaves the mail of an invitation.
@@ -49,7 +54,7 @@ type Queue interface {
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
-	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, ending: make(chan struct{})}
+	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, runsAtOnce: usualRunsAtOnce, ending: make(chan struct{})}
 	a.hub = newHub(a)
 	a.setAccess(ownAccess())
 	return a

@@ -59,10 +59,7 @@ func (a *App) leaveToWorker(ctx context.Context, tx *postgres.Tx, run domain.Run
 		return err
 	}
 	job.Organization, job.Run, job.NotBefore = uuid.UUID(tx.Organization), run.ID, run.ScheduledFor
-	if err := a.queue.EnqueueRun(tx.KeepPrepared(ctx), tx.Tx.Tx, job); err != nil {
-		return fmt.Errorf("enqueue run: %w", err)
-	}
-	return nil
+	return a.queueRun(ctx, tx, job)
 }
 
 // checkStillAsExpected tells the caller at once where their decision is stale already. The worker looks once more.
@@ -82,7 +79,10 @@ func checkStillAsExpected(ctx context.Context, tx *postgres.Tx, people chosen, e
 // leaves it to be tried again.
 func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context.Context, *sql.Tx) error) error {
 	organization := domain.OrganizationID(job.Organization)
-	if err := a.markRunning(ctx, organization, job.Run); err != nil {
+	if err := a.begin(ctx, job, complete); err != nil {
+		if errors.Is(err, errNotItsTurn) {
+			return nil
+		}
 		return err
 	}
 	var ended *domain.Run // by this worker
@@ -98,7 +98,7 @@ func (a *App) CarryOutRun(ctx context.Context, job RunJob, complete func(context
 			}
 			run.Status, ended = domain.RunSucceeded, &run
 		}
-		return complete(ctx, tx.Tx.Tx)
+		return a.done(ctx, tx, run.ID, complete)
 	})
 	var refusal *domain.Error
 	switch {
@@ -192,18 +192,6 @@ func takeRun(ctx context.Context, tx *postgres.Tx, id uuid.UUID) (domain.Run, er
 	return tx.Run(ctx, id)
 }
 
-// markRunning lets everybody see that the work has begun, before its own transaction does.
-func (a *App) markRunning(ctx context.Context, organization domain.OrganizationID, id uuid.UUID) error {
-	return a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
-		run, err := takeRun(ctx, tx, id)
-		if err != nil || run.Status != domain.RunQueued && run.Status != domain.RunScheduled {
-			return err
-		}
-		run.Status, run.StartedAt = domain.RunRunning, new(a.instant())
-		return tx.SaveRun(ctx, run)
-	})
-}
-
 // FailRun ends a run as failed, with the reason its requester would have been told had they waited; now they are notified.
 func (a *App) FailRun(ctx context.Context, job RunJob, refusal *domain.Error, complete func(context.Context, *sql.Tx) error) error {
 	return a.endRun(ctx, job, complete, func(ctx context.Context, tx *postgres.Tx, run domain.Run) (domain.Run, error) {
@@ -233,12 +221,20 @@ func (a *App) endRun(ctx context.Context, job RunJob, complete func(context.Cont
 			}
 			ended = &run
 		}
-		return complete(ctx, tx.Tx.Tx)
+		return a.done(ctx, tx, run.ID, complete)
 	})
 	if err == nil {
 		a.tellEnd(ctx, organization, ended)
 	}
 	return err
+}
+
+// done marks the job of a run that has ended as done, and gives its turn to the next. It is the last that a transaction does.
+func (a *App) done(ctx context.Context, tx *postgres.Tx, run uuid.UUID, complete func(context.Context, *sql.Tx) error) error {
+	if err := complete(ctx, tx.Tx.Tx); err != nil {
+		return err
+	}
+	return a.giveTurns(ctx, tx, run)
 }
 
 // tellEnd writes the one line of a run that a worker has ended, if it was this one. Nobody's name and no reason stand in it.

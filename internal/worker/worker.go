@@ -35,14 +35,28 @@ func NewQueue(db *sql.DB, log *slog.Logger) (*Queue, error) {
 	return &Queue{client: client}, nil
 }
 
-// EnqueueRun leaves a run to a worker, not before its time; the job is there if and only if tx commits.
-func (q *Queue) EnqueueRun(ctx context.Context, tx *sql.Tx, job app.RunJob) error {
-	options := &river.InsertOpts{MaxAttempts: maxAttempts}
+// EnqueueRun leaves a run to a worker, not before its time; the job is there if and only if tx commits. One that waits is taken by
+// no worker before CallRuns.
+func (q *Queue) EnqueueRun(ctx context.Context, tx *sql.Tx, job app.RunJob, wait bool) (id int64, err error) {
+	options := &river.InsertOpts{MaxAttempts: maxAttempts, Pending: wait}
 	if job.NotBefore != nil {
 		options.ScheduledAt = *job.NotBefore
 	}
-	_, err := q.client.InsertTx(ctx, tx, runArgs{job}, options)
-	return err
+	inserted, err := q.client.InsertTx(ctx, tx, runArgs{job}, options)
+	if err != nil {
+		return 0, err
+	}
+	return inserted.Job.ID, nil
+}
+
+// CallRuns lets waiting runs be taken, each behind those that can be taken already. They are few: as many as may be at work at once.
+func (q *Queue) CallRuns(ctx context.Context, tx *sql.Tx, ids []int64) error {
+	for _, id := range ids {
+		if _, err := q.client.JobRetryTx(ctx, tx, id); err != nil && !errors.Is(err, river.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // EnqueueMails leaves mails to a worker, in one statement; the jobs are there if and only if tx commits.
@@ -64,6 +78,7 @@ const (
 	maxAttempts    = 25
 	longestPause   = time.Minute
 	sweepEvery     = time.Hour
+	turnsEvery     = 30 * time.Second
 	runsAtOnce     = 4
 )
 
@@ -94,6 +109,7 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &runWorker{app: application, background: background, log: log})
 	river.AddWorker(workers, &sweepWorker{app: application})
+	river.AddWorker(workers, &turnsWorker{app: application})
 	// Known to every worker: any of them may be the one that takes care of jobs whose worker is gone.
 	mails := mailWork{app: application, mailer: mailer, background: background, log: log}
 	river.AddWorker(workers, &mailWorker{mailWork: mails})
@@ -109,8 +125,12 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 		FetchCooldown:        pollEvery / 2,
 		JobTimeout:           takenOverAfter,
 		RescueStuckJobsAfter: takenOverAfter,
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
-			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})},
+		PeriodicJobs: []*river.PeriodicJob{
+			river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
+				func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true}),
+			river.NewPeriodicJob(river.PeriodicInterval(turnsEvery),
+				func() (river.JobArgs, *river.InsertOpts) { return turnsArgs{}, turnsOptions() }, &river.PeriodicJobOpts{RunOnStart: true}),
+		},
 	}
 	followCaMS(background, config, application, chosen.pullsEvery, log)
 	client, err := river.NewClient(riverdatabasesql.New(db), config)
@@ -195,6 +215,25 @@ func (*sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepE
 // Work deletes what has expired, and looks after mails that have been left behind.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
 	return errors.Join(w.app.SweepExpired(ctx), w.app.RequeueMails(ctx))
+}
+
+// turnsArgs is the job that looks after runs that wait although it is their turn.
+type turnsArgs struct{}
+
+func (turnsArgs) Kind() string { return "turns" }
+
+func turnsOptions() *river.InsertOpts {
+	return &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: waiting}}
+}
+
+type turnsWorker struct {
+	river.WorkerDefaults[turnsArgs]
+	app *app.App
+}
+
+// Work gives turns that nobody gave.
+func (w *turnsWorker) Work(ctx context.Context, _ *river.Job[turnsArgs]) error {
+	return w.app.GiveTurns(ctx)
 }
 
 // warnings keeps what River tells of itself in passing out of the log.
