@@ -100,23 +100,7 @@ func (tx *Tx) CountCalendarEvents(ctx context.Context, caller domain.Caller, fil
 // CalendarEvent reads one event the caller sees. Of their own organization, 403; of another or on a matter that is hidden
 // from them, as if it did not exist, 404 (A2, B5).
 func (tx *Tx) CalendarEvent(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.CalendarEvent, error) {
-	seen := newQuery("e", tx.Organization)
-	seen.and("e.id = %s", id)
-	seen.seenEvents(caller)
-	event, found, err := tx.event(ctx, seen)
-	if err != nil || found {
-		return event, err
-	}
-	unseen := newQuery("e", tx.Organization)
-	unseen.and("e.id = %s", id)
-	unseen.unhiddenEvents(caller)
-	if _, found, err = tx.event(ctx, unseen); err != nil {
-		return domain.CalendarEvent{}, err
-	}
-	if found {
-		return domain.CalendarEvent{}, domain.Denied("You may not see this event.")
-	}
-	return domain.CalendarEvent{}, domain.Refuse(domain.CodeNotFound, "There is no such event.")
+	return oneSeen(ctx, tx, "e", id, caller, (*query).seenEvents, (*query).unhiddenEvents, (*Tx).event, "event")
 }
 
 func (tx *Tx) event(ctx context.Context, q *query) (domain.CalendarEvent, bool, error) {
@@ -131,16 +115,10 @@ func (tx *Tx) event(ctx context.Context, q *query) (domain.CalendarEvent, bool, 
 	return row.event(), true, nil
 }
 
-// CalendarEventIDByExternalID finds an event, whoever may see it; found tells whether there is one.
+// CalendarEventIDByExternalID finds an event, whoever may see it; found tells whether there is one. It is not locked: its matter
+// comes first.
 func (tx *Tx) CalendarEventIDByExternalID(ctx context.Context, externalID string) (id uuid.UUID, found bool, err error) {
-	err = tx.get(ctx, &id, `SELECT id FROM calendar_events WHERE organization_id = $1 AND external_id = $2`, tx.Organization.String(), externalID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return uuid.Nil, false, nil
-	}
-	if err != nil {
-		return uuid.Nil, false, fmt.Errorf("find by external id: %w", err)
-	}
-	return id, true, nil
+	return tx.idByExternalID(ctx, "calendar_events", externalID, false)
 }
 
 // LockCalendarEvent waits until nobody else changes the event, and keeps them from it. The matter it belongs to, and the one it

@@ -112,7 +112,7 @@ func (tx *Tx) MatterSeen(ctx context.Context, caller domain.Caller, id uuid.UUID
 
 // MatterIDByExternalID finds a matter, whoever may see it, and locks it; found tells whether there is one.
 func (tx *Tx) MatterIDByExternalID(ctx context.Context, externalID string) (id uuid.UUID, found bool, err error) {
-	return tx.idByExternalID(ctx, "matters", externalID)
+	return tx.idByExternalID(ctx, "matters", externalID, true)
 }
 
 // LockMatter waits until nobody else changes the matter, or what belongs to it, and keeps them from it.

@@ -125,11 +125,13 @@ func (tx *Tx) LockPerson(ctx context.Context, id uuid.UUID) error {
 
 // PersonIDByExternalID finds a person and locks them; found tells whether there is one.
 func (tx *Tx) PersonIDByExternalID(ctx context.Context, externalID string) (id uuid.UUID, found bool, err error) {
-	return tx.idByExternalID(ctx, "people", externalID)
+	return tx.idByExternalID(ctx, "people", externalID, true)
 }
 
-func (tx *Tx) idByExternalID(ctx context.Context, table, externalID string) (id uuid.UUID, found bool, err error) {
-	err = tx.get(ctx, &id, `SELECT id FROM `+table+` WHERE organization_id = $1 AND external_id = $2 FOR NO KEY UPDATE`, tx.Organization.String(), externalID)
+// idByExternalID finds a row of a table. What other locks come before is not locked.
+func (tx *Tx) idByExternalID(ctx context.Context, table, externalID string, lock bool) (id uuid.UUID, found bool, err error) {
+	err = tx.get(ctx, &id, `SELECT id FROM `+table+` WHERE organization_id = $1 AND external_id = $2`+locking(lock, ` FOR NO KEY UPDATE`),
+		tx.Organization.String(), externalID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return uuid.Nil, false, nil
 	}

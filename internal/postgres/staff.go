@@ -98,7 +98,7 @@ func (tx *Tx) StaffMember(ctx context.Context, id uuid.UUID, lock bool) (domain.
 
 // StaffIDByExternalID finds a staff member and locks them; found tells whether there is one.
 func (tx *Tx) StaffIDByExternalID(ctx context.Context, externalID string) (id uuid.UUID, found bool, err error) {
-	return tx.idByExternalID(ctx, "staff", externalID)
+	return tx.idByExternalID(ctx, "staff", externalID, true)
 }
 
 // StaffRefs finds staff by their ids and keeps their status as it is until the transaction ends.

@@ -127,35 +127,13 @@ func (tx *Tx) tasksOfSelection(ctx context.Context, q *query, selection *uuid.UU
 // Task reads one task the caller sees. Of their own organization, 403; of another or on a matter that is hidden from
 // them, as if it did not exist, 404 (A2, B5).
 func (tx *Tx) Task(ctx context.Context, caller domain.Caller, id uuid.UUID) (domain.Task, error) {
-	seen := newQuery("t", tx.Organization)
-	seen.and("t.id = %s", id)
-	seen.seenTasks(caller)
-	task, found, err := tx.task(ctx, seen)
-	if err != nil || found {
-		return task, err
-	}
-	unseen := newQuery("t", tx.Organization)
-	unseen.and("t.id = %s", id)
-	unseen.unhiddenTasks(caller)
-	if _, found, err = tx.task(ctx, unseen); err != nil {
-		return domain.Task{}, err
-	}
-	if found {
-		return domain.Task{}, domain.Denied("You may not see this task.")
-	}
-	return domain.Task{}, domain.Refuse(domain.CodeNotFound, "There is no such task.")
+	return oneSeen(ctx, tx, "t", id, caller, (*query).seenTasks, (*query).unhiddenTasks, (*Tx).task, "task")
 }
 
-// TaskIDByExternalID finds a task, whoever may see it; found tells whether there is one.
+// TaskIDByExternalID finds a task, whoever may see it; found tells whether there is one. It is not locked: its person and
+// its matter come first.
 func (tx *Tx) TaskIDByExternalID(ctx context.Context, externalID string) (id uuid.UUID, found bool, err error) {
-	err = tx.get(ctx, &id, `SELECT id FROM tasks WHERE organization_id = $1 AND external_id = $2`, tx.Organization.String(), externalID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return uuid.Nil, false, nil
-	}
-	if err != nil {
-		return uuid.Nil, false, fmt.Errorf("find by external id: %w", err)
-	}
-	return id, true, nil
+	return tx.idByExternalID(ctx, "tasks", externalID, false)
 }
 
 func (tx *Tx) task(ctx context.Context, q *query) (domain.Task, bool, error) {

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
@@ -131,3 +133,28 @@ func (q *query) listedEvents(caller domain.Caller, filter domain.CalendarEventFi
 }
 
 func justOne(ids []uuid.UUID, id uuid.UUID) bool { return len(ids) == 1 && ids[0] == id }
+
+// oneSeen reads one row the caller sees. What is only not theirs to see, 403; of another organization or hidden by its matter, as if
+// it did not exist, 404 (A2, B5).
+func oneSeen[Row any](ctx context.Context, tx *Tx, alias string, id uuid.UUID, caller domain.Caller, see, unhide func(*query, domain.Caller),
+	read func(*Tx, context.Context, *query) (Row, bool, error), what string,
+) (Row, error) {
+	one := func(narrow func(*query, domain.Caller)) (Row, bool, error) {
+		q := newQuery(alias, tx.Organization)
+		q.and(alias+".id = %s", id)
+		narrow(q, caller)
+		return read(tx, ctx, q)
+	}
+	row, found, err := one(see)
+	if err != nil || found {
+		return row, err
+	}
+	var none Row
+	switch _, found, err = one(unhide); {
+	case err != nil:
+		return none, err
+	case found:
+		return none, domain.Denied("You may not see this " + what + ".")
+	}
+	return none, domain.Refuse(domain.CodeNotFound, "There is no such %s.", what)
+}
