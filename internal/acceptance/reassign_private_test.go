@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,35 @@ func TestPrivateWork(t *testing.T) {
 		whole := decode[api.Run](w.get(ann, linksOf(t, run).Self).must(200))
 		totals(t, whole, run.Totals)
 		w.summed(t, ann, whole)
+	})
+
+	s.rule(t, "B5 the cursors of a run's items do not tell their places, among which those that are withheld would leave gaps", func(t *testing.T, w *world) {
+		lea, ann := w.member("member"), w.member("member")
+		for range 4 {
+			w.workOn(w.matter("everyone", lea), lea)
+		}
+		later := w.secret("everyone", lea, lea)
+		run := w.reassigned(handOver(lea, allTo(ann)))
+		w.exec(`UPDATE matters SET visibility = 'private' WHERE organization_id = $1 AND id = $2`, w.ID, later.matter)
+		path, cursors := linksOf(t, run).Items+"?limit=1", 0
+		for next := path; ; cursors++ {
+			page := decode[struct {
+				NextCursor *string `json:"next_cursor"`
+			}](w.get(w.Admin, next).must(200))
+			if page.NextCursor == nil {
+				break
+			}
+			text, err := base64.RawURLEncoding.DecodeString(*page.NextCursor)
+			if err != nil || bytes.Contains(text, make([]byte, 4)) {
+				t.Errorf("the cursor %x can be read: %v", text, err)
+			}
+			next = path + "&cursor=" + *page.NextCursor
+			text[len(text)/2] ^= 1
+			w.get(w.Admin, path+"&cursor="+base64.RawURLEncoding.EncodeToString(text)).problem(400, "invalid_cursor")
+		}
+		if cursors < 7 {
+			t.Errorf("there were %d pages", cursors+1)
+		}
 	})
 
 	s.rule(t, "B5 what was left alone before a matter became private is withheld too", func(t *testing.T, w *world) {

@@ -17,6 +17,7 @@ type exchange struct {
 	body      []byte // as it was sent; nil: none
 	token     string // the credential. It is never logged
 	caller    domain.Caller
+	cursors   *cursorSeal
 	failure   failure
 }
 

@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"math"
@@ -17,13 +20,47 @@ import (
 	"handover/internal/domain"
 )
 
-// A cursor is a version, where the page ended, and a sum that binds it to the organization, the operation and the
-// filter. The sum guards against mistakes, not against people: a cursor grants nothing, every page is checked anew.
+// A cursor is a version and where the page ended, sealed: what stands in it is nobody's to read, since the place of a row among others tells
+// of those that are hidden between them, and nobody's to make. It belongs to the organization, the operation and the filter, which it
+// can be opened beside alone. It grants nothing: every page is checked anew.
 const (
-	cursorVersion = 1
-	cursorSum     = 16
-	cursorLength  = 1 + len(uuid.UUID{}) + cursorSum
+	cursorVersion = 2
+	cursorNonce   = 12
+	cursorTag     = 16
+	cursorLength  = 1 + cursorNonce + len(uuid.UUID{}) + cursorTag
 )
+
+// cursorSeal seals and opens cursors (AES-GCM). The nonce of one is a keyed hash of what it holds and belongs to, so that a page that
+// is read again has the same cursor.
+type cursorSeal struct {
+	aead     cipher.AEAD
+	nonceKey []byte
+}
+
+// newCursorSeal takes a key of 32 bytes, the same for every process that cursors may come back to; nil: one for this process.
+func newCursorSeal(key []byte) *cursorSeal {
+	if key == nil {
+		key = make([]byte, cursorKeyLength)
+		_, _ = rand.Read(key) // never fails
+	}
+	seal := &cursorSeal{nonceKey: keyFor(key, "nonces of cursors")}
+	block, err := aes.NewCipher(keyFor(key, "cursors"))
+	if err == nil {
+		seal.aead, err = cipher.NewGCM(block)
+	}
+	if err != nil {
+		panic("a key of 32 bytes: " + err.Error()) // fails for other lengths only
+	}
+	return seal
+}
+
+const cursorKeyLength = 32
+
+func keyFor(key []byte, purpose string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(purpose)) // never fails
+	return mac.Sum(nil)
+}
 
 const defaultLimit = 50
 
@@ -81,10 +118,14 @@ func invalidCursor() error {
 }
 
 func writeCursor(e *exchange, last uuid.UUID) string {
-	text := make([]byte, 0, cursorLength)
-	text = append(append(text, cursorVersion), last[:]...)
-	text = append(text, e.cursorSum(last)...)
-	return base64.RawURLEncoding.EncodeToString(text)
+	belongs := e.cursorOwner()
+	mac := hmac.New(sha256.New, e.cursors.nonceKey)
+	mac.Write(last[:]) // never fails
+	mac.Write(belongs)
+	nonce := mac.Sum(nil)[:cursorNonce]
+	text := append(make([]byte, 0, cursorLength), cursorVersion)
+	text = append(text, nonce...)
+	return base64.RawURLEncoding.EncodeToString(e.cursors.aead.Seal(text, nonce, last[:], belongs))
 }
 
 func readCursor(e *exchange, cursor string) (last uuid.UUID, ok bool) {
@@ -93,18 +134,22 @@ func readCursor(e *exchange, cursor string) (last uuid.UUID, ok bool) {
 	if err != nil || len(text) != cursorLength || text[0] != cursorVersion || strings.ContainsAny(cursor, "\r\n") {
 		return last, false
 	}
-	copy(last[:], text[1:])
-	return last, subtle.ConstantTimeCompare(text[1+len(last):], e.cursorSum(last)) == 1
+	opened, err := e.cursors.aead.Open(nil, text[1:1+cursorNonce], text[1+cursorNonce:], e.cursorOwner())
+	if err != nil {
+		return last, false
+	}
+	copy(last[:], opened)
+	return last, true
 }
 
-// cursorSum binds a cursor to what it belongs to. The path holds the operation's parameters.
-func (e *exchange) cursorSum(last uuid.UUID) []byte {
+// cursorOwner is what a cursor belongs to. The path holds the operation's parameters.
+func (e *exchange) cursorOwner() []byte {
 	arguments := slices.DeleteFunc(slices.Clone(e.arguments), func(given argument) bool {
 		return given.name == "limit" || given.name == "cursor" || given.name == "include_total"
 	})
 	slices.SortFunc(arguments, func(x, y argument) int { return strings.Compare(x.name, y.name) })
 	organization := e.caller.Organization
-	text := append(append([]byte{}, organization[:]...), last[:]...)
+	text := append([]byte{}, organization[:]...)
 	add := func(part string) {
 		text = binary.AppendUvarint(text, uint64(len(part)))
 		text = append(text, part...)
@@ -118,6 +163,5 @@ func (e *exchange) cursorSum(last uuid.UUID) []byte {
 			add(value)
 		}
 	}
-	sum := sha256.Sum256(text)
-	return sum[:cursorSum]
+	return text
 }

@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/google/uuid"
@@ -75,7 +77,8 @@ func TestCursors(t *testing.T) {
 }
 
 func TestPositions(t *testing.T) {
-	ctx := withExchange(t.Context(), &exchange{path: "/v1/runs/x/items", caller: callers[goodToken]})
+	seal := newCursorSeal(nil)
+	ctx := withExchange(t.Context(), &exchange{path: "/v1/runs/x/items", caller: callers[goodToken], cursors: seal})
 	t.Run("a position comes back as it was", func(t *testing.T) {
 		for _, position := range []int{1, 50, 100_000} {
 			cursor := cursorToPosition(ctx, position, true).MustGet()
@@ -97,8 +100,36 @@ func TestPositions(t *testing.T) {
 		id := cursorTo(ctx, uuid.MustParse(anID), true).MustGet()
 		_, err := positionOf(ctx, &id)
 		require.Error(t, err)
-		elsewhere := withExchange(t.Context(), &exchange{path: "/v1/runs/y/items", caller: callers[goodToken]})
+		elsewhere := withExchange(t.Context(), &exchange{path: "/v1/runs/y/items", caller: callers[goodToken], cursors: seal})
 		cursor := cursorToPosition(elsewhere, 3, true).MustGet()
+		_, err = positionOf(ctx, &cursor)
+		require.Error(t, err)
+	})
+	t.Run("a cursor tells nothing of its position, and is the same when the page is read again", func(t *testing.T) {
+		const few = 300
+		seen := map[string]int{}
+		for position := range few {
+			cursor := cursorToPosition(ctx, position, true).MustGet()
+			assert.Equal(t, cursor, cursorToPosition(ctx, position, true).MustGet())
+			text, err := base64.RawURLEncoding.DecodeString(cursor)
+			require.NoError(t, err)
+			for at := 1; at < len(text)-1; at++ {
+				seen[string(text[at:at+2])+"@"+strconv.Itoa(at)]++
+			}
+		}
+		for place, count := range seen {
+			assert.Less(t, count, few/10, "two bytes at one place are the same for %d of %d positions: %q", count, few, place)
+		}
+	})
+	t.Run("processes with one key take each other's cursors, others do not", func(t *testing.T) {
+		key := bytes.Repeat([]byte{7}, cursorKeyLength)
+		of := func(seal *cursorSeal) context.Context {
+			return withExchange(t.Context(), &exchange{path: "/v1/runs/x/items", caller: callers[goodToken], cursors: seal})
+		}
+		cursor := cursorToPosition(of(newCursorSeal(key)), 12, true).MustGet()
+		position, err := positionOf(of(newCursorSeal(key)), &cursor)
+		require.NoError(t, err)
+		assert.Equal(t, 12, position)
 		_, err = positionOf(ctx, &cursor)
 		require.Error(t, err)
 	})

@@ -29,7 +29,7 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		request := c.Request()
 		exchange := &exchange{
 			id: requestID(request.Header), operation: s.contract.operations[routeKey(request.Method, c.Path())],
-			path: request.URL.EscapedPath(), query: request.URL.RawQuery,
+			path: request.URL.EscapedPath(), query: request.URL.RawQuery, cursors: s.cursors,
 		}
 		c.SetRequest(request.WithContext(withExchange(request.Context(), exchange)))
 		c.Response().Header().Set("X-Request-Id", exchange.id)

@@ -24,6 +24,7 @@ type Options struct {
 	Registry    *prometheus.Registry        // where the metrics are; nil: one of the surface's own
 	Now         func() time.Time            // the clock; nil: that of the machine
 	MaxBody     int64                       // how many bytes a body may have; zero: 8 MiB
+	CursorKey   []byte                      // 32 bytes that cursors are sealed with, the same in every process; nil: one of this process's own
 }
 
 const maxBody = 8 << 20
@@ -77,13 +78,14 @@ type server struct {
 	contract      *contract
 	authenticator authenticator
 	metrics       *metrics
+	cursors       *cursorSeal
 	origins       map[string]bool
 }
 
 func newServer(h *handlers, operations api.StrictServerInterface, authenticator authenticator) http.Handler {
 	s := &server{
 		options: h.options, contract: h.contract, authenticator: authenticator, metrics: newMetrics(h.options.Registry),
-		origins: map[string]bool{},
+		cursors: newCursorSeal(h.options.CursorKey), origins: map[string]bool{},
 	}
 	for _, origin := range h.options.CORSOrigins {
 		s.origins[origin] = true
