@@ -770,6 +770,26 @@ type Account struct {
 	Organization Organization `json:"organization"`
 }
 
+// AccountChoice An account that email and password fit.
+type AccountChoice struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `staff` or `client`.
+	Kind string `json:"kind"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// OrganizationID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	OrganizationID   UUID   `json:"organization_id"`
+	OrganizationName string `json:"organization_name"`
+}
+
 // Actor A staff member, in short, who did something.
 type Actor struct {
 	// ID A UUID. Those that the service gives are of version 7.
@@ -1460,6 +1480,9 @@ type ClientSectionName string
 type ClientSectionUpdate struct {
 	// City A few words, or null for none. Not blank.
 	City nullable.Nullable[NullableText] `json:"city,omitempty"`
+
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
 
 	// Country A country by its two letters (ISO 3166-1), or null for none.
 	//
@@ -2455,6 +2478,9 @@ type PreferredChannel string
 
 // Problem An RFC 9457 problem.
 type Problem struct {
+	// Accounts The accounts that email and password fit, where `createSession` asks for one of several only.
+	Accounts *[]AccountChoice `json:"accounts,omitempty"`
+
 	// Code Stable, in snake_case. All codes stand in the table of errors above.
 	Code string `json:"code"`
 
@@ -2956,6 +2982,9 @@ type Session struct {
 
 // SessionCreate defines model for SessionCreate.
 type SessionCreate struct {
+	// AccountID For whoever has several accounts with this email and password.
+	AccountID *UUID `json:"account_id,omitempty"`
+
 	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example

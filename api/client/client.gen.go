@@ -779,6 +779,26 @@ type Account struct {
 	Organization Organization `json:"organization"`
 }
 
+// AccountChoice An account that email and password fit.
+type AccountChoice struct {
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID UUID `json:"id"`
+
+	// Kind `staff` or `client`.
+	Kind string `json:"kind"`
+
+	// Name First and last name.
+	Name string `json:"name"`
+
+	// OrganizationID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	OrganizationID   UUID   `json:"organization_id"`
+	OrganizationName string `json:"organization_name"`
+}
+
 // Actor A staff member, in short, who did something.
 type Actor struct {
 	// ID A UUID. Those that the service gives are of version 7.
@@ -1469,6 +1489,9 @@ type ClientSectionName string
 type ClientSectionUpdate struct {
 	// City A few words, or null for none. Not blank.
 	City nullable.Nullable[NullableText] `json:"city,omitempty"`
+
+	// ConfirmDuplicate Whether somebody with the same email is known to be another person.
+	ConfirmDuplicate *ConfirmDuplicate `json:"confirm_duplicate,omitempty"`
 
 	// Country A country by its two letters (ISO 3166-1), or null for none.
 	//
@@ -2464,6 +2487,9 @@ type PreferredChannel string
 
 // Problem An RFC 9457 problem.
 type Problem struct {
+	// Accounts The accounts that email and password fit, where `createSession` asks for one of several only.
+	Accounts *[]AccountChoice `json:"accounts,omitempty"`
+
 	// Code Stable, in snake_case. All codes stand in the table of errors above.
 	Code string `json:"code"`
 
@@ -2965,6 +2991,9 @@ type Session struct {
 
 // SessionCreate defines model for SessionCreate.
 type SessionCreate struct {
+	// AccountID For whoever has several accounts with this email and password.
+	AccountID *UUID `json:"account_id,omitempty"`
+
 	// Email One address, without a display name, that can be written to.
 	//
 	// Example: maya.petrov@mail.example
@@ -5299,11 +5328,13 @@ type ClientInterface interface {
 	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 	// | `notes` | `notes` |
 	//
-	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+	// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+	// never is.
 	//
 	// Scope `clients`. Permission `clients`.
 	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5325,11 +5356,13 @@ type ClientInterface interface {
 	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 	// | `notes` | `notes` |
 	//
-	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+	// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+	// never is.
 	//
 	// Scope `clients`. Permission `clients`.
 	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5699,7 +5732,7 @@ type ClientInterface interface {
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-	// otherwise.
+	// otherwise. An email that somebody else has is taken: the other system decides.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -5714,7 +5747,7 @@ type ClientInterface interface {
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-	// otherwise.
+	// otherwise. An email that somebody else has is taken: the other system decides.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -6060,13 +6093,16 @@ type ClientInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-	// password names one, and so does whoever is asked to since many accounts have come to have this email.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+	//
+	// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+	// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+	// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 	// `rate_limited` (429).
 	//
 	// Takes any type of body and a specified content type.
@@ -6078,13 +6114,16 @@ type ClientInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-	// password names one, and so does whoever is asked to since many accounts have come to have this email.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+	//
+	// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+	// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+	// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 	// `rate_limited` (429).
 	//
 	// Takes a body of the `application/json` content type.
@@ -7261,11 +7300,13 @@ func (c *HTTPClient) GetClientSection(ctx context.Context, clientID ClientID, se
 // | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 // | `notes` | `notes` |
 //
-// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+// never is.
 //
 // Scope `clients`. Permission `clients`.
 // Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 //
 // Takes any type of body and a specified content type.
 //
@@ -7297,11 +7338,13 @@ func (c *HTTPClient) UpdateClientSectionWithBody(ctx context.Context, clientID C
 // | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 // | `notes` | `notes` |
 //
-// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+// never is.
 //
 // Scope `clients`. Permission `clients`.
 // Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7961,7 +8004,7 @@ func (c *HTTPClient) ListPeople(ctx context.Context, params *ListPeopleParams, r
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-// otherwise.
+// otherwise. An email that somebody else has is taken: the other system decides.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -7986,7 +8029,7 @@ func (c *HTTPClient) UpsertPersonByExternalIDWithBody(ctx context.Context, exter
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-// otherwise.
+// otherwise. An email that somebody else has is taken: the other system decides.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -8560,13 +8603,16 @@ func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, 
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-// password names one, and so does whoever is asked to since many accounts have come to have this email.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+//
+// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 // `rate_limited` (429).
 //
 // Takes any type of body and a specified content type.
@@ -8588,13 +8634,16 @@ func (c *HTTPClient) CreateSessionWithBody(ctx context.Context, contentType stri
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-// password names one, and so does whoever is asked to since many accounts have come to have this email.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+//
+// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 // `rate_limited` (429).
 //
 // Takes a body of the `application/json` content type.
@@ -14811,11 +14860,13 @@ type ClientWithResponsesInterface interface {
 	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 	// | `notes` | `notes` |
 	//
-	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+	// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+	// never is.
 	//
 	// Scope `clients`. Permission `clients`.
 	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14837,11 +14888,13 @@ type ClientWithResponsesInterface interface {
 	// | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 	// | `notes` | `notes` |
 	//
-	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+	// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+	// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+	// never is.
 	//
 	// Scope `clients`. Permission `clients`.
 	// Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-	// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+	// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15235,7 +15288,7 @@ type ClientWithResponsesInterface interface {
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-	// otherwise.
+	// otherwise. An email that somebody else has is taken: the other system decides.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -15250,7 +15303,7 @@ type ClientWithResponsesInterface interface {
 	// Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-	// otherwise.
+	// otherwise. An email that somebody else has is taken: the other system decides.
 	//
 	// Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -15612,13 +15665,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-	// password names one, and so does whoever is asked to since many accounts have come to have this email.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+	//
+	// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+	// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+	// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 	// `rate_limited` (429).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15630,13 +15686,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 	// token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-	// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-	// password names one, and so does whoever is asked to since many accounts have come to have this email.
+	// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+	//
+	// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+	// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+	// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 	//
 	// An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 	// minutes an account is not tried any more until these have passed.
 	//
-	// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+	// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 	// `rate_limited` (429).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -20063,11 +20122,13 @@ func (c *ClientWithResponses) GetClientSectionWithResponse(ctx context.Context, 
 // | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 // | `notes` | `notes` |
 //
-// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+// never is.
 //
 // Scope `clients`. Permission `clients`.
 // Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20095,11 +20156,13 @@ func (c *ClientWithResponses) UpdateClientSectionWithBodyWithResponse(ctx contex
 // | `referral` | `source`, `reference_number`, `reasons`, `service_needs`, `transport` |
 // | `notes` | `notes` |
 //
-// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS.
+// While a client is linked to CaMS, first and last name, date of birth, email, phone and the address belong to CaMS. An email that
+// somebody else in the organization has is refused, unless `confirm_duplicate` is sent with it in `contact`; one that stays as it is
+// never is.
 //
 // Scope `clients`. Permission `clients`.
 // Errors: `unknown_field`, of a field of another section too, `invalid_request` (400), `permission_denied` (403), `not_found` (404),
-// `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
+// `duplicate_person`, with `matches` (409), `precondition_failed` (412), `managed_by_cams`, whose `errors` name each field, `invalid_value` (422), `precondition_required` (428).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20667,7 +20730,7 @@ func (c *ClientWithResponses) ListPeopleWithResponse(ctx context.Context, params
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-// otherwise.
+// otherwise. An email that somebody else has is taken: the other system decides.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -20688,7 +20751,7 @@ func (c *ClientWithResponses) UpsertPersonByExternalIDWithBodyWithResponse(ctx c
 // Keeps a person in step with another system: creates the person whose `external_id` this is (201), or updates
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // Assignments are not touched. No `If-Match` is needed. What belongs to CaMS of a client who is linked to it can be sent as it is, and not
-// otherwise.
+// otherwise. An email that somebody else has is taken: the other system decides.
 //
 // Scope `clients`. Permission `clients` for a client, `referrals` for a referral; both to turn one into the other.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `managed_by_cams`, whose `errors` name each field (422).
@@ -21187,13 +21250,16 @@ func (c *ClientWithResponses) GetSelectionWithResponse(ctx context.Context, sele
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-// password names one, and so does whoever is asked to since many accounts have come to have this email.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+//
+// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 // `rate_limited` (429).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -21211,13 +21277,16 @@ func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Cont
 //
 // Gives a token for an email and a password. `kind` tells what it opens: `client`, only `GET /v1/me/profile`; `staff`, whatever an API
 // token of that staff member does. It is sent as `Authorization: Bearer` and works until `expires_at`, or until
-// `DELETE /v1/sessions/current`; that of a client, until their email changes. Whoever has accounts in several organizations with one
-// password names one, and so does whoever is asked to since many accounts have come to have this email.
+// `DELETE /v1/sessions/current`; that of a client, until their email changes.
+//
+// Where the email and the password fit several accounts, whether two people share an email or one person is known to several
+// organizations, the answer is 400 with `required` at `/account_id` or `/organization_id`, and `accounts` names them all: send
+// the request again with one of them. `organization_id` is also asked for where many accounts have come to have this email.
 //
 // An unknown email, a wrong password and an account that is not active get one and the same answer. After ten failures within 15
 // minutes an account is not tried any more until these have passed.
 //
-// Errors: `unknown_field`, `invalid_request` (400), also where `organization_id` is missing, `invalid_credentials` (401),
+// Errors: `unknown_field`, `invalid_request` (400), also where `account_id` or `organization_id` is missing, `invalid_credentials` (401),
 // `rate_limited` (429).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

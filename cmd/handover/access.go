@@ -16,8 +16,9 @@ import (
 
 // accessFlags say how people come in who have a password.
 type accessFlags struct {
-	InvitationURL string `help:"The link in invitations, with {token} for the token; a page of yours, or else that of the service." env:"HANDOVER_INVITATION_URL" placeholder:"URL"`
-	SecretKey     string `help:"32 bytes in base64 that seal what lies in the queue; the same for every process. When it is not set, it is made at the first start and kept in .handover/secret.key." env:"HANDOVER_SECRET_KEY" placeholder:"KEY"`
+	InvitationURL string   `help:"The link in invitations, with {token} for the token; a page of yours, or else that of the service." env:"HANDOVER_INVITATION_URL" placeholder:"URL"`
+	SecretKey     string   `help:"32 bytes in base64 that seal the hashes of passwords, what lies in the queue, and the cursors of lists; the same for every process. When it is not set, it is made at the first start and kept in .handover/secret.key." env:"HANDOVER_SECRET_KEY" placeholder:"KEY"`
+	PreviousKeys  []string `name:"previous-secret-keys" help:"Secret keys that it was before, with commas between: what was sealed with them can be opened still." env:"HANDOVER_PREVIOUS_SECRET_KEYS" placeholder:"KEY"`
 }
 
 // secretPath is where the secret key is when it is not configured.
@@ -37,6 +38,13 @@ func (f accessFlags) access(address string) (app.Access, error) {
 		return app.Access{}, err
 	}
 	access := app.Access{InvitationLink: link, Secret: secret}
+	for _, text := range f.PreviousKeys {
+		previous, err := secretIn(text)
+		if err != nil {
+			return app.Access{}, errors.New("one of the previous secret keys (HANDOVER_PREVIOUS_SECRET_KEYS) is not 32 bytes in base64")
+		}
+		access.PreviousSecrets = append(access.PreviousSecrets, previous)
+	}
 	return access, access.Check()
 }
 
@@ -49,9 +57,19 @@ func (f accessFlags) secret() ([]byte, error) {
 			return nil, fmt.Errorf("keep a secret key in %s (HANDOVER_SECRET_KEY gives one): %w", secretPath, err)
 		}
 	}
+	secret, err := secretIn(text)
+	if err != nil {
+		return nil, errors.New("the secret key (HANDOVER_SECRET_KEY, or .handover/secret.key) is not 32 bytes in base64, such as 'openssl rand -base64 32' prints")
+	}
+	return secret, nil
+}
+
+var errNoSecret = errors.New("no secret key")
+
+func secretIn(text string) ([]byte, error) {
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) != secretLength {
-		return nil, errors.New("the secret key (HANDOVER_SECRET_KEY, or .handover/secret.key) is not 32 bytes in base64, such as 'openssl rand -base64 32' prints")
+		return nil, errNoSecret
 	}
 	return secret, nil
 }

@@ -49,6 +49,13 @@ func TestSecretKey(t *testing.T) {
 			if err == nil || strings.Contains(err.Error(), wrong) {
 				t.Errorf("%q: got %v", wrong, err)
 			}
+			good := base64.StdEncoding.EncodeToString(make([]byte, secretLength))
+			if _, err := (accessFlags{SecretKey: good, PreviousKeys: []string{good, wrong}}).access("http://127.0.0.1:8080"); err == nil || strings.Contains(err.Error(), wrong) {
+				t.Errorf("%q: got %v", wrong, err)
+			}
+			if access, err := (accessFlags{SecretKey: good, PreviousKeys: []string{good, good}}).access("http://127.0.0.1:8080"); err != nil || len(access.PreviousSecrets) != 2 {
+				t.Errorf("got %v", err)
+			}
 		}
 	})
 

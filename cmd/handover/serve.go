@@ -65,6 +65,10 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.SecretKey == "" && c.DatabaseURL != "" {
+		log.WarnContext(ctx, "the secret key is a file of this machine, and passwords are sealed with it: set HANDOVER_SECRET_KEY to what it holds, in every process",
+			"file", secretPath)
+	}
 	cases, err := c.cases(log)
 	if err != nil {
 		return err
@@ -196,6 +200,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	server := &http.Server{
 		Handler: httpapi.New(application, httpapi.Options{
 			Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now,
+			CursorKey: access.CursorKey(),
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"handover/api"
 )
 
@@ -303,4 +305,90 @@ func decodeText[T any](t testing.TB, value any) T {
 		t.Fatal(err)
 	}
 	return read
+}
+
+func TestC5EmailOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+
+	s.rule(t, "C5 an email that somebody else has is refused, unless that is confirmed", func(t *testing.T, w *world) {
+		clients := w.member("member", "clients")
+		held, client := w.added("Maya", "Petrov", "maya@mail.example"), w.added("Mia", "Lang", "mia@mail.example")
+		without := decode[api.Client](w.as(w.Admin, "POST", "/v1/people/"+w.person("referral").String()+"/become-client", object{"send_invitation": false}).must(200))
+		referral := decode[api.Person](w.as(w.Admin, "POST", "/v1/referrals", object{"first_name": "Ahmed", "last_name": "Rahimi", "email": "ahmed@mail.example"}).must(201))
+		before := w.tables()
+		for _, given := range []struct {
+			by      member
+			client  uuid.UUID
+			fields  object
+			matches []string
+		}{
+			{w.Admin, client.ID, object{"email": "MAYA@mail.example"}, []string{held.ID.String()}},
+			{clients, client.ID, object{"email": "maya@mail.example", "phone": "+14165550123", "confirm_duplicate": false}, []string{held.ID.String()}},
+			{w.Admin, without.ID, object{"email": "maya@mail.example"}, []string{held.ID.String()}},
+			{w.Admin, client.ID, object{"email": "ahmed@mail.example"}, []string{referral.ID.String()}},
+			{clients, client.ID, object{"email": "ahmed@mail.example"}, []string{}},
+		} {
+			problem := w.as(given.by, "PATCH", sectionPath(given.client, "contact"), given.fields, header{"If-Match", "*"}).problem(409, "duplicate_person")
+			pointsAt(t, problem, "duplicate_person", "/email")
+			got := []string{}
+			for _, match := range *problem.Matches {
+				got = append(got, match.ID.String())
+			}
+			if !slices.Equal(got, given.matches) {
+				t.Errorf("%v: matches %v, want %v", given.fields, got, given.matches)
+			}
+		}
+		w.unchanged(before)
+		w.section(client.ID, "contact", object{"email": "maya@mail.example", "confirm_duplicate": true}).must(200)
+		if events := w.listed(w.Admin, "/v1/audit-events?action=client_changed&subject_id="+client.ID.String()); strings.Contains(fmt.Sprint(events), "confirm_duplicate") {
+			t.Errorf("got %v", events)
+		}
+		// What stays as it is, but for letter case, is no duplicate; nor is what one had before.
+		w.section(client.ID, "contact", object{"email": "Maya@mail.example", "preferred_channel": "email"}).must(200)
+		w.section(held.ID, "contact", object{"email": "maya@mail.example", "phone": "+14165550123"}).must(200)
+		w.section(client.ID, "contact", object{"email": nil}).must(200)
+		w.section(client.ID, "contact", object{"email": "maya@mail.example"}).problem(409, "duplicate_person")
+		w.section(client.ID, "contact", object{"confirm_duplicate": true}).must(200)
+		for name := range wholeSections {
+			if name != "contact" {
+				w.section(client.ID, name, object{"confirm_duplicate": true}).problem(400, "unknown_field")
+			}
+		}
+		other := s.organization(t)
+		other.section(other.added("Mia", "Lang", "other@mail.example").ID, "contact", object{"email": "maya@mail.example"}).must(200)
+	})
+
+	s.rule(t, "C5 of those who give clients one email at once, or add somebody with it, exactly one does", func(t *testing.T, w *world) {
+		ids := make([]uuid.UUID, 3)
+		for i := range ids {
+			ids[i] = w.added("Maya", fmt.Sprint("Petrov ", i), newAddress()).ID
+		}
+		for round := range 30 {
+			email := fmt.Sprintf("at-once-%d@mail.example", round)
+			statuses := together(len(ids)+1, func(i int) int {
+				if i == len(ids) {
+					return w.as(w.Admin, "POST", "/v1/clients", manual("Maya", "Petrov", strings.ToUpper(email))).Status
+				}
+				return w.section(ids[i], "contact", object{"email": email}).Status
+			})
+			done, refused := 0, 0
+			for _, status := range statuses {
+				switch status {
+				case 200, 201:
+					done++
+				case 409:
+					refused++
+				}
+			}
+			if done != 1 || refused != len(ids) {
+				t.Fatalf("round %d: got %v", round, statuses)
+			}
+		}
+	})
+
+	s.rule(t, "C5 what another system decides is not held up by an email that somebody else has", func(t *testing.T, w *world) {
+		w.added("Maya", "Petrov", "maya@mail.example")
+		w.as(w.Admin, "PUT", "/v1/people/by-external-id/P-1", object{"kind": "client", "first_name": "Mia", "last_name": "Lang", "email": "maya@mail.example"}).must(201)
+	})
 }

@@ -32,7 +32,7 @@ type App struct {
 
 	invitationLink string      // with {token}
 	passwords      *passwords  // of those who sign in
-	mailKey        []byte      // seals the tokens of invitations in the queue
+	mailKeys       [][]byte    // of the tokens of invitations in the queue: the first seals, each may open
 	cases          caseSystems // read, and never within a transaction
 }
 

@@ -126,24 +126,32 @@ func (a *App) tidySection(caller domain.Caller, before, after domain.Client, sec
 	})
 }
 
-// UpdateClientSection changes fields of one section that nobody has changed since it was read (C5). patch is a JSON object of
-// fields of that section, held against the contract.
-func (a *App) UpdateClientSection(ctx context.Context, caller domain.Caller, id uuid.UUID, section domain.SectionName, ifMatch string, patch []byte) (client domain.Client, err error) {
+// SectionEdit is a change of fields of one section of a client (C5).
+type SectionEdit struct {
+	Section          domain.SectionName
+	IfMatch          string
+	Patch            []byte // a JSON object of fields of that section, held against the contract
+	ConfirmDuplicate bool   // somebody else may have the email that the client is to have
+}
+
+// UpdateClientSection changes fields of one section that nobody has changed since it was read (C5).
+func (a *App) UpdateClientSection(ctx context.Context, caller domain.Caller, id uuid.UUID, edit SectionEdit) (client domain.Client, err error) {
 	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
 		if client, err = lockedClient(ctx, tx, caller, id); err != nil {
 			return err
 		}
-		if err := checkMatch(ifMatch, client.SectionVersion(section)); err != nil {
+		if err := checkMatch(edit.IfMatch, client.SectionVersion(edit.Section)); err != nil {
 			return err
 		}
-		client, err = a.editSection(ctx, tx, caller, client, section, patch)
+		client, err = a.editSection(ctx, tx, caller, client, edit)
 		return err
 	})
 	return client, err
 }
 
-func (a *App) editSection(ctx context.Context, tx *postgres.Tx, caller domain.Caller, before domain.Client, section domain.SectionName, patch []byte) (domain.Client, error) {
-	after, err := before.EditSection(section, patch)
+func (a *App) editSection(ctx context.Context, tx *postgres.Tx, caller domain.Caller, before domain.Client, edit SectionEdit) (domain.Client, error) {
+	section := edit.Section
+	after, err := before.EditSection(section, edit.Patch)
 	if err != nil {
 		return before, err
 	}
@@ -156,6 +164,11 @@ func (a *App) editSection(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	was, is := domain.SectionDifference(before, after, section)
 	if len(is) == 0 {
 		return before, nil
+	}
+	if domain.TakesEmail(before.Person, after.Person) {
+		if err := checkDuplicates(ctx, tx, caller, *after.Email, after.ID, edit.ConfirmDuplicate); err != nil {
+			return before, err
+		}
 	}
 	after.UpdatedAt, after.Invitation = a.instant(), after.Invitation.For(after.Email)
 	if err := tx.SavePerson(ctx, after.Person); err != nil {

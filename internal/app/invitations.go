@@ -19,7 +19,10 @@ import (
 // Access is how people come in who have a password: by invitations, and then by signing in.
 type Access struct {
 	InvitationLink string // of invitations; {token} stands for the token
-	Secret         []byte // 32 bytes, the same in every process: what lies in the queue is sealed with it
+	// Secret is 32 bytes, the same in every process: hashes of passwords, what lies in the queue and the cursors of lists are sealed with it.
+	Secret []byte
+	// PreviousSecrets are those it had before: what is sealed with them can be opened still.
+	PreviousSecrets [][]byte
 }
 
 // DefaultInvitationPath is where the link of an invitation leads below the service's own address.
@@ -39,8 +42,16 @@ func (s Access) Check() error {
 	if len(s.Secret) != secretLength {
 		return fmt.Errorf("the secret key (HANDOVER_SECRET_KEY) has %d bytes, not %d", len(s.Secret), secretLength)
 	}
+	for _, secret := range s.PreviousSecrets {
+		if len(secret) != secretLength {
+			return fmt.Errorf("a previous secret key (HANDOVER_PREVIOUS_SECRET_KEYS) has %d bytes, not %d", len(secret), secretLength)
+		}
+	}
 	return nil
 }
+
+// CursorKey is what the cursors of lists are sealed with.
+func (s Access) CursorKey() []byte { return derivedKey(s.Secret, "cursors of lists") }
 
 // GiveAccess tells the app, before it is used, how people come in. Until then their links lead to this machine, and what is
 // sealed can be opened by this process alone.
@@ -53,7 +64,9 @@ func (a *App) GiveAccess(access Access) error {
 }
 
 func (a *App) setAccess(access Access) {
-	a.invitationLink, a.passwords, a.mailKey = access.InvitationLink, newPasswords(access.Secret), derivedKey(access.Secret, "mails of invitations")
+	a.invitationLink = access.InvitationLink
+	a.passwords = newPasswords(access.Secret, access.PreviousSecrets...)
+	a.mailKeys = derivedKeys("mails of invitations", access.Secret, access.PreviousSecrets)
 }
 
 // ownAccess is that of a process that was told nothing.
@@ -86,7 +99,7 @@ func (a *App) invite(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 		return domain.Invitation{}, err
 	}
 	job := InvitationJob{Organization: uuid.UUID(tx.Organization), Invitation: invitation.ID}
-	if job.Sealed, err = sealBeside(a.mailKey, []byte(token), invitation.ID[:]); err != nil {
+	if job.Sealed, err = sealBeside(a.mailKeys[0], []byte(token), invitation.ID[:]); err != nil {
 		return domain.Invitation{}, err
 	}
 	if err := a.queue.EnqueueInvitation(ctx, tx.Tx.Tx, job); err != nil {
@@ -180,7 +193,7 @@ func (a *App) AcceptInvitation(ctx context.Context, token, password, requestID s
 		return AcceptedAccount{}, err
 	}
 	name := domain.FullName(found.FirstName, found.LastName)
-	var passwordHash string
+	var passwordHash []byte
 	err = a.passwords.inTurn(ctx, func() error {
 		if err := checkPassword(password, found.FirstName, found.LastName, found.Email, found.OrganizationName); err != nil {
 			return err
@@ -189,8 +202,7 @@ func (a *App) AcceptInvitation(ctx context.Context, token, password, requestID s
 		if err != nil {
 			return err
 		}
-		with := a.passwords.recipeFor(found.Email)
-		passwordHash = with.kept(a.passwords.hash(text, with))
+		passwordHash = a.passwords.hash(text, a.passwords.now)
 		return nil
 	})
 	if err != nil {
@@ -214,7 +226,7 @@ func (a *App) AcceptInvitation(ctx context.Context, token, password, requestID s
 	return accepted, err
 }
 
-func (a *App) activate(ctx context.Context, tx *postgres.Tx, found postgres.FoundInvitation, passwordHash, requestID string) (domain.Account, error) {
+func (a *App) activate(ctx context.Context, tx *postgres.Tx, found postgres.FoundInvitation, passwordHash []byte, requestID string) (domain.Account, error) {
 	now := a.instant()
 	account := domain.Account{
 		Organization: tx.Organization, ID: newID(), PersonID: found.PersonID.UUID, StaffID: found.StaffID.UUID, Email: found.Email, CreatedAt: now,
@@ -222,7 +234,11 @@ func (a *App) activate(ctx context.Context, tx *postgres.Tx, found postgres.Foun
 	if err := tx.AcceptInvitation(ctx, found.ID, now); err != nil {
 		return domain.Account{}, err
 	}
-	if err := tx.SaveAccount(ctx, account, passwordHash); err != nil {
+	kept, err := a.passwords.keep(account.ID, passwordHash)
+	if err != nil {
+		return domain.Account{}, err
+	}
+	if err := tx.SaveAccount(ctx, account, kept); err != nil {
 		return domain.Account{}, err
 	}
 	kind, subject := subjectOf(account)
@@ -276,7 +292,7 @@ func (a *App) readInvitation(ctx context.Context, tx *postgres.Tx, job Invitatio
 	if !read.Open || !a.now().Before(read.ExpiresAt) {
 		return nil, nil // there is nothing to send any more
 	}
-	token, err := openBeside(a.mailKey, job.Sealed, job.Invitation[:])
+	token, _, err := openWithAny(a.mailKeys, job.Sealed, job.Invitation[:])
 	if err != nil {
 		return nil, fmt.Errorf("open the token of an invitation (HANDOVER_SECRET_KEY has to be the same in all processes): %w", err)
 	}

@@ -157,3 +157,13 @@ func openBeside(key, text, beside []byte) ([]byte, error) {
 	}
 	return opened, nil
 }
+
+// openWithAny opens what was sealed with one of the keys, and tells which.
+func openWithAny(keys [][]byte, text, beside []byte) (opened []byte, with int, err error) {
+	for with, key := range keys {
+		if opened, err = openBeside(key, text, beside); err == nil {
+			return opened, with, nil
+		}
+	}
+	return nil, 0, err
+}

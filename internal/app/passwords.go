@@ -3,15 +3,11 @@ package app
 import (
 	"context"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,14 +17,6 @@ import (
 	"handover/internal/domain"
 )
 
-// recipe is what the hash of a password is made with (argon2id).
-type recipe struct {
-	memory  uint32 // KiB
-	rounds  uint32
-	threads uint8
-	salt    string // bytes
-}
-
 const (
 	// What OWASP asks of argon2id at least: 19 MiB and two passes. More memory would be held for everybody who signs in at once.
 	hashMemory  = 19 << 10
@@ -36,9 +24,6 @@ const (
 	hashThreads = 1
 	saltLength  = 16
 	hashLength  = 32
-	// Beyond these no hash of this service was made.
-	mostHashMemory = 256 << 10
-	mostHashRounds = 32
 
 	// mostPasswordsAtOnce bounds the memory that signing in takes, whoever asks.
 	mostPasswordsAtOnce = 4
@@ -48,14 +33,29 @@ const (
 
 // passwords hashes and judges passwords, a few at a time.
 type passwords struct {
-	turns   chan struct{}
-	waiting atomic.Int64
-	hashed  atomic.Int64
-	saltKey []byte
+	turns    chan struct{}
+	waiting  atomic.Int64
+	hashed   atomic.Int64
+	now      recipe   // of every hash that is made
+	sealKeys [][]byte // of the hashes that are kept: the first seals, each may open
 }
 
-func newPasswords(secret []byte) *passwords {
-	return &passwords{turns: make(chan struct{}, min(runtime.GOMAXPROCS(0), mostPasswordsAtOnce)), saltKey: derivedKey(secret, "salts of passwords")}
+// newPasswords takes the secret of the installation, and those that it had before.
+func newPasswords(secret []byte, previous ...[]byte) *passwords {
+	return &passwords{
+		turns:    make(chan struct{}, min(runtime.GOMAXPROCS(0), mostPasswordsAtOnce)),
+		now:      recipe{hashMemory, hashRounds, hashThreads, string(derivedKey(secret, "salt of passwords")[:saltLength])},
+		sealKeys: derivedKeys("hashes of passwords", secret, previous),
+	}
+}
+
+// derivedKeys are the keys for one purpose that come from the secrets of the installation, that of now first.
+func derivedKeys(purpose string, secret []byte, previous [][]byte) [][]byte {
+	keys := [][]byte{derivedKey(secret, purpose)}
+	for _, old := range previous {
+		keys = append(keys, derivedKey(old, purpose))
+	}
+	return keys
 }
 
 // derivedKey is a key for one purpose.
@@ -92,105 +92,79 @@ func (p *passwords) inTurn(ctx context.Context, work func() error) error {
 // can be one.
 func prepared(password string) (string, error) { return precis.OpaqueString.String(password) }
 
-// recipeFor is what the passwords of an address are hashed with now. Its salt is a function of the address and a key of the
-// installation: unknown to others, and the same for all accounts of one address, so that looking at a password costs one
-// computation whether the address has no account, one, or several.
-func (p *passwords) recipeFor(email string) recipe {
-	mac := hmac.New(sha256.New, p.saltKey)
-	mac.Write([]byte(strings.ToLower(email))) // never fails
-	return recipe{hashMemory, hashRounds, hashThreads, string(mac.Sum(nil)[:saltLength])}
-}
-
 // hash computes the hash of a prepared password.
 func (p *passwords) hash(password string, with recipe) []byte {
 	p.hashed.Add(1)
 	return argon2.IDKey([]byte(password), []byte(with.salt), with.rounds, with.memory, with.threads, hashLength)
 }
 
-// kept is a hash as it is stored: in the PHC string format.
-func (r recipe) kept(hash []byte) string {
-	text := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, r.memory, r.rounds, r.threads,
-		text.EncodeToString([]byte(r.salt)), text.EncodeToString(hash))
-}
-
-var errNoHash = errors.New("no hash of a password as this service makes them")
-
-// readHash reads a stored hash.
-func readHash(stored string) (with recipe, hash []byte, err error) {
-	parts := strings.Split(stored, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return recipe{}, nil, errNoHash
-	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &with.memory, &with.rounds, &with.threads); err != nil {
-		return recipe{}, nil, errNoHash
-	}
-	salt, err := base64.RawStdEncoding.DecodeString(parts[4])
-	if err != nil {
-		return recipe{}, nil, errNoHash
-	}
-	with.salt = string(salt)
-	if hash, err = base64.RawStdEncoding.DecodeString(parts[5]); err != nil || len(hash) != hashLength ||
-		with.memory > mostHashMemory || with.rounds == 0 || with.rounds > mostHashRounds || with.threads == 0 {
-		return recipe{}, nil, errNoHash
-	}
-	return with, hash, nil
-}
-
-// mostRecipes is how many computations looking at one password costs at most.
+// mostRecipes is how many computations looking at one password costs at most, where hashes were kept before all had one recipe.
 const mostRecipes = 8
 
-// fitting tells which of the stored hashes of an address are of a password, by their places. As much is computed for an address
-// without any. Only where addresses have changed can there be hashes of several recipes: those of the address's own come first, so
-// that no number of others keeps somebody out. all is false where there are so many that some were not looked at.
-func (p *passwords) fitting(password, email string, stored []string) (fits []int, all bool) {
-	password, unfit := preparedOrNot(password)
-	own := p.recipeFor(email)
-	computed := map[recipe][]byte{}
-	compute := func(with recipe) []byte {
-		hash, known := computed[with]
-		switch {
-		case known:
-		case len(computed) < mostRecipes:
-			hash = p.hash(password, with)
-			computed[with] = hash
-		default:
-			all = false
-		}
-		return hash
+// passwordLook is a look at a password, beside those that are kept of the accounts of an address.
+type passwordLook struct {
+	fits     []int // places of the accounts whose password it is
+	all      bool  // each of them was looked at
+	unopened bool  // some are sealed with a key that this process does not have
+
+	passwords *passwords
+	text      string // the password, prepared
+	computed  map[recipe][]byte
+}
+
+// look tells which of the passwords that are kept a password is. As much is computed for an address that has none, or several: one
+// hash. Only those kept before all had one recipe can make it more, until whoever has them signs in; of these what is made as
+// today comes first, so that no number of others keeps somebody out.
+func (p *passwords) look(password string, kept []keptPassword) passwordLook {
+	text, err := prepared(password)
+	if err != nil {
+		text = password // something to compute with for what is no password too
 	}
-	all = true
-	for _, isOwn := range []bool{true, false} {
-		for place, text := range stored {
-			with, wanted, err := readHash(text)
-			if err == nil && (with == own) == isOwn && subtle.ConstantTimeCompare(compute(with), wanted) == 1 && !unfit {
-				fits = append(fits, place)
+	look := passwordLook{all: true, passwords: p, text: text, computed: map[recipe][]byte{}}
+	opened := make([]openedPassword, len(kept))
+	for place, one := range kept {
+		opened[place] = p.open(one)
+		look.unopened = look.unopened || opened[place].sealed && opened[place].hash == nil
+	}
+	for _, asToday := range []bool{true, false} {
+		for place, one := range opened {
+			if one.hash == nil || (one.with == p.now) != asToday {
+				continue
+			}
+			computed, ok := look.compute(one.with)
+			look.all = look.all && ok
+			if ok && subtle.ConstantTimeCompare(computed, one.hash) == 1 && err == nil {
+				look.fits = append(look.fits, place)
 			}
 		}
 	}
-	if len(computed) == 0 {
-		compute(own)
+	if len(look.computed) == 0 {
+		look.compute(p.now)
 	}
-	slices.Sort(fits)
-	return fits, all
+	slices.Sort(look.fits)
+	return look
 }
 
-// preparedOrNot gives something to compute with for a text that is no password too.
-func preparedOrNot(password string) (text string, unfit bool) {
-	text, err := prepared(password)
-	return text, err != nil
+// compute is the password's hash by a recipe; ok is false where there are too many of them.
+func (l passwordLook) compute(with recipe) (hash []byte, ok bool) {
+	hash, known := l.computed[with]
+	if !known && len(l.computed) < mostRecipes {
+		hash = l.passwords.hash(l.text, with)
+		l.computed[with] = hash
+		known = true
+	}
+	return hash, known
 }
 
-// renewed is another hash of a password that fits a stored one, where that was made by another recipe than is used now; empty where
-// it was not.
-func (p *passwords) renewed(password, email, stored string) string {
-	now := p.recipeFor(email)
-	if with, _, err := readHash(stored); err == nil && with == now {
-		return ""
+// renewed is what is to be kept of the password for an account in place of what there is; empty where that is as it would be kept
+// today.
+func (l passwordLook) renewed(kept keptPassword) (string, error) {
+	if opened := l.passwords.open(kept); opened.sealedNow && opened.with == l.passwords.now {
+		return "", nil
 	}
-	text, unfit := preparedOrNot(password)
-	if unfit {
-		return ""
+	hash, known := l.computed[l.passwords.now]
+	if !known {
+		hash = l.passwords.hash(l.text, l.passwords.now)
 	}
-	return now.kept(p.hash(text, now))
+	return l.passwords.keep(kept.account, hash)
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"handover/internal/domain"
 )
@@ -77,16 +80,20 @@ func TestLongPasswordsAreJudgedSoon(t *testing.T) {
 	}
 }
 
+const noSecret = "0123456789abcdef0123456789abcdef"
+
 func TestStoredHashes(t *testing.T) {
 	t.Parallel()
-	p := newPasswords([]byte("0123456789abcdef0123456789abcdef"))
-	with := p.recipeFor("Ann@mail.example")
-	if with != p.recipeFor("ann@MAIL.example") || with == p.recipeFor("bob@mail.example") || with == newPasswords([]byte("another")).recipeFor("ann@mail.example") {
-		t.Error("a salt is not that of an address and an installation")
+	p := newPasswords([]byte(noSecret))
+	if p.now != newPasswords([]byte(noSecret)).now || p.now == newPasswords([]byte("another")).now {
+		t.Error("the salt is not that of an installation")
 	}
-	stored := with.kept(p.hash("tidal-lantern", with))
+	stored := p.now.written(p.hash("tidal-lantern", p.now))
+	if !strings.HasPrefix(stored, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hashed as %s", stored)
+	}
 	read, hash, err := readHash(stored)
-	if err != nil || read != with || len(hash) != hashLength {
+	if err != nil || read != p.now || len(hash) != hashLength {
 		t.Fatalf("got %v %x: %v", read, hash, err)
 	}
 	for _, wrong := range []string{
@@ -100,59 +107,109 @@ func TestStoredHashes(t *testing.T) {
 	}
 }
 
-// However many accounts an address has, and whatever is wrong, looking at a password costs one computation.
+// What is kept of a password tells nothing without the key of the installation, and belongs to one account.
+func TestSealedHashes(t *testing.T) {
+	t.Parallel()
+	p := newPasswords([]byte(noSecret))
+	ann, bob := newID(), newID()
+	hash := p.hash("tidal-lantern", p.now)
+	keep := func(account uuid.UUID) keptPassword {
+		text, err := p.keep(account, hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keptPassword{account, text}
+	}
+	first, second := keep(ann), keep(bob)
+	if first.text[:40] == second.text[:40] || strings.Contains(first.text, p.now.written(hash)) || first.text == keep(ann).text {
+		t.Errorf("equal passwords show: %s %s", first.text, second.text)
+	}
+	if opened := p.open(first); !bytes.Equal(opened.hash, hash) || opened.with != p.now || !opened.sealedNow {
+		t.Errorf("got %+v", opened)
+	}
+	for what, kept := range map[string]keptPassword{
+		"that of another account": {bob, first.text}, "another text": {ann, first.text[:len(first.text)-2]}, "no base64": {ann, sealedHash + "!"},
+	} {
+		if opened := p.open(kept); opened.hash != nil || !opened.sealed {
+			t.Errorf("%s is opened", what)
+		}
+	}
+	// Another key opens it where it is told the one before, and then seals it anew without another computation.
+	moved := newPasswords([]byte("another"), []byte(noSecret))
+	if look := newPasswords([]byte("another")).look("tidal-lantern", []keptPassword{first}); look.fits != nil || !look.unopened {
+		t.Errorf("got %+v", look)
+	}
+	look := moved.look("tidal-lantern", []keptPassword{first})
+	if !slices.Equal(look.fits, []int{0}) || look.unopened {
+		t.Errorf("got %+v", look)
+	}
+	renewed, err := look.renewed(first)
+	if opened := newPasswords([]byte("another")).open(keptPassword{ann, renewed}); err != nil || opened.with != moved.now {
+		t.Errorf("got %+v: %v", opened, err)
+	}
+}
+
+// However many accounts an address has, however they came to it, and whatever is wrong: looking at a password costs one computation.
+// Of hashes that were kept with recipes of their own, one for each of these at most, until their owners sign in.
 func TestLookingAtAPassword(t *testing.T) {
 	t.Parallel()
-	p := newPasswords([]byte("0123456789abcdef0123456789abcdef"))
-	const email = "ann@mail.example"
-	kept := func(password string) string {
-		with := p.recipeFor(email)
-		return with.kept(p.hash(password, with))
+	p := newPasswords([]byte(noSecret))
+	kept := func(password string) keptPassword {
+		account := newID()
+		text, err := p.keep(account, p.hash(password, p.now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keptPassword{account, text}
 	}
-	elsewhere := newPasswords([]byte("another")) // whose salts are others, as those of an address that has changed
-	moved := elsewhere.recipeFor(email).kept(elsewhere.hash("tidal-lantern", elsewhere.recipeFor(email)))
-	var others []string
+	earlier := func(password, salt string) keptPassword {
+		with := recipe{hashMemory, hashRounds, hashThreads, salt}
+		return keptPassword{newID(), with.written(p.hash(password, with))}
+	}
+	old := earlier("tidal-lantern", "that of an address")
+	var others []keptPassword
 	for place := range mostRecipes + 1 {
-		address := fmt.Sprintf("%d@mail.example", place)
-		others = append(others, p.recipeFor(address).kept(p.hash("tidal-lantern", p.recipeFor(address))))
+		others = append(others, earlier("tidal-lantern", fmt.Sprintf("%d@mail.example", place)))
 	}
-	one, two := kept("tidal-lantern"), kept("orchard-wren")
+	one, two, again := kept("tidal-lantern"), kept("orchard-wren"), kept("tidal-lantern")
 	for _, test := range []struct {
 		name, password string
-		stored         []string
+		stored         []keptPassword
 		fits           []int
 		computed       int64
 	}{
 		{"no account", "tidal-lantern", nil, nil, 1},
-		{"the right one", "tidal-lantern", []string{one}, []int{0}, 1},
-		{"a wrong one", "tidal-lanterns", []string{one}, nil, 1},
-		{"an empty one", "", []string{one}, nil, 1},
-		{"what cannot be one", "tidal\x00lantern", []string{one}, nil, 1},
-		{"one of several accounts", "orchard-wren", []string{one, two}, []int{1}, 1},
-		{"several accounts with one password", "tidal-lantern", []string{one, two, one}, []int{0, 2}, 1},
-		{"a hash that cannot be read", "tidal-lantern", []string{"x"}, nil, 1},
-		{"an address that has changed", "tidal-lantern", []string{moved}, []int{0}, 1},
-		{"addresses that have become one", "tidal-lantern", []string{one, moved}, []int{0, 1}, 2},
-		{"many that have become one", "orchard-wren", append(slices.Clone(others), two), []int{mostRecipes + 1}, mostRecipes},
+		{"the right one", "tidal-lantern", []keptPassword{one}, []int{0}, 1},
+		{"a wrong one", "tidal-lanterns", []keptPassword{one}, nil, 1},
+		{"an empty one", "", []keptPassword{one}, nil, 1},
+		{"what cannot be one", "tidal\x00lantern", []keptPassword{one}, nil, 1},
+		{"one of several accounts", "orchard-wren", []keptPassword{one, two}, []int{1}, 1},
+		{"several accounts with one password", "tidal-lantern", []keptPassword{one, two, again}, []int{0, 2}, 1},
+		{"a hash that cannot be read", "tidal-lantern", []keptPassword{{newID(), "x"}}, nil, 1},
+		{"a hash that cannot be opened", "tidal-lantern", []keptPassword{{newID(), one.text}}, nil, 1},
+		{"one of earlier", "tidal-lantern", []keptPassword{old}, []int{0}, 1},
+		{"one of earlier, and a wrong password", "tidal", []keptPassword{old}, nil, 1},
+		{"one of earlier beside one of today", "tidal-lantern", []keptPassword{one, old}, []int{0, 1}, 2},
+		{"many of earlier that have become one", "orchard-wren", append(slices.Clone(others), two), []int{mostRecipes + 1}, mostRecipes},
 	} {
 		before := p.hashed.Load()
-		fits, all := p.fitting(test.password, email, test.stored)
-		if !slices.Equal(fits, test.fits) || all == (len(test.stored) > mostRecipes) || p.hashed.Load()-before != test.computed {
-			t.Errorf("%s: got %v after %d computations", test.name, fits, p.hashed.Load()-before)
+		look := p.look(test.password, test.stored)
+		if !slices.Equal(look.fits, test.fits) || look.all == (len(test.stored) > mostRecipes) || p.hashed.Load()-before != test.computed {
+			t.Errorf("%s: got %v after %d computations", test.name, look.fits, p.hashed.Load()-before)
 		}
 	}
-	if p.renewed("tidal-lantern", email, one) != "" {
+	if renewed, err := p.look("tidal-lantern", []keptPassword{one}).renewed(one); renewed != "" || err != nil {
 		t.Error("what is right is made again")
 	}
-	if p.renewed("tidal-lantern", email, moved) != one {
-		t.Error("a hash of another address is not made again")
+	if renewed, err := p.look("tidal-lantern", []keptPassword{old}).renewed(old); p.open(keptPassword{old.account, renewed}).with != p.now || err != nil {
+		t.Error("a hash of earlier is not made again")
 	}
 }
 
 // Passwords are looked at a few at a time, so that their memory is bounded, and nobody waits without end.
 func TestPasswordsInTurn(t *testing.T) {
 	t.Parallel()
-	p := newPasswords([]byte("0123456789abcdef0123456789abcdef"))
+	p := newPasswords([]byte(noSecret))
 	var now, most, turnedAway atomic.Int64
 	release := make(chan struct{})
 	var waiting sync.WaitGroup

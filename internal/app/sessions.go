@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +31,7 @@ type SignIn struct {
 	Email        string
 	Password     string
 	Organization *uuid.UUID // nil: whichever the password fits
+	Account      *uuid.UUID // likewise
 	RequestID    string
 }
 
@@ -85,11 +89,11 @@ func (a *App) signIn(ctx context.Context, wanted SignIn) (account signedIn, err 
 			refusal.RetryAfter = max(heardAt.Sub(now), time.Second)
 			return refusal
 		}
-		fits, all, err := a.fittingAccounts(ctx, wanted)
+		fits, look, err := a.fittingAccounts(ctx, wanted)
 		if err != nil {
 			return err
 		}
-		if len(fits) == 0 && !all && wanted.Organization == nil {
+		if len(fits) == 0 && !look.all && wanted.Organization == nil {
 			return domain.Refuse(domain.CodeInvalidRequest, "Many accounts have this address now. Name the organization.").
 				At("/organization_id", domain.CodeRequired, "Is needed: not all accounts of this address were looked at.")
 		}
@@ -99,43 +103,66 @@ func (a *App) signIn(ctx context.Context, wanted SignIn) (account signedIn, err 
 		if err := a.store.ForgiveSignIn(ctx, wanted.Email); err != nil {
 			return err
 		}
-		if severalOrganizations(fits) {
-			return domain.Refuse(domain.CodeInvalidRequest, "You have accounts in several organizations. Name one.").
-				At("/organization_id", domain.CodeRequired, "Is needed: the address and the password fit accounts of several organizations.")
+		if len(fits) > 1 {
+			return a.whichAccount(ctx, fits)
 		}
-		account = signedIn{SignInAccount: fits[0], renewed: a.passwords.renewed(wanted.Password, wanted.Email, fits[0].PasswordHash)}
-		return nil
+		account.SignInAccount = fits[0]
+		account.renewed, err = look.renewed(keptPassword{fits[0].ID, fits[0].PasswordHash})
+		return err
 	})
 	return account, err
 }
 
-// fittingAccounts are those that may be signed in to with the address and the password, in each organization of staff first. Where the
-// organization is named, no other is looked at, and so none keeps anybody out. all is false where some were not looked at.
-func (a *App) fittingAccounts(ctx context.Context, wanted SignIn) (fits []postgres.SignInAccount, all bool, err error) {
+// fittingAccounts are those that may be signed in to with the address and the password. Where the organization is named, no other is
+// looked at, and so none keeps anybody out. Which account is named makes no difference to what is looked at.
+func (a *App) fittingAccounts(ctx context.Context, wanted SignIn) (fits []postgres.SignInAccount, look passwordLook, err error) {
 	accounts, err := a.store.SignInAccounts(ctx, wanted.Email, wanted.Organization)
 	if err != nil {
-		return nil, false, err
+		return nil, look, err
 	}
-	hashes := make([]string, len(accounts))
+	kept := make([]keptPassword, len(accounts))
 	for i, account := range accounts {
-		hashes[i] = account.PasswordHash
+		kept[i] = keptPassword{account.ID, account.PasswordHash}
 	}
-	places, all := a.passwords.fitting(wanted.Password, wanted.Email, hashes)
-	for _, place := range places {
-		if accounts[place].Open {
+	look = a.passwords.look(wanted.Password, kept)
+	if look.unopened {
+		a.log.ErrorContext(ctx, "a password is sealed with another secret key, so that its owner cannot sign in: "+
+			"HANDOVER_SECRET_KEY has to be the same in all processes, and one that it was before stands in HANDOVER_PREVIOUS_SECRET_KEYS",
+			slog.String("request_id", wanted.RequestID))
+	}
+	for _, place := range look.fits {
+		if accounts[place].Open && (wanted.Account == nil || *wanted.Account == accounts[place].ID) {
 			fits = append(fits, accounts[place])
 		}
 	}
-	return fits, all, nil
+	return fits, look, nil
 }
 
-func severalOrganizations(accounts []postgres.SignInAccount) bool {
-	for _, account := range accounts {
-		if account.Organization != accounts[0].Organization {
-			return true
+// whichAccount asks for one of several accounts that an address and a password fit. Whoever has these may come in to each of them, so
+// they are told which there are.
+func (a *App) whichAccount(ctx context.Context, fits []postgres.SignInAccount) error {
+	refusal := domain.Refuse(domain.CodeInvalidRequest, "The email address and the password fit several accounts. Name one.")
+	accounts := map[domain.OrganizationID][]uuid.UUID{}
+	for _, account := range fits {
+		organization := domain.OrganizationID(account.Organization)
+		accounts[organization] = append(accounts[organization], account.ID)
+	}
+	// A transaction for each organization: none sees the accounts of another.
+	for organization, ids := range accounts {
+		err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+			named, err := tx.AccountsNamed(ctx, ids)
+			refusal.Accounts = append(refusal.Accounts, named...)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
-	return false
+	slices.SortFunc(refusal.Accounts, func(x, y domain.AccountRef) int { return strings.Compare(x.ID.String(), y.ID.String()) })
+	if len(accounts) > 1 {
+		return refusal.At("/organization_id", domain.CodeRequired, "Is needed, or account_id: they are accounts of several organizations.")
+	}
+	return refusal.At("/account_id", domain.CodeRequired, "Is needed: they are accounts of one organization.")
 }
 
 // beginSession makes a session: of staff an API token with an expiry, of a client one that opens nothing but their profile.

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,7 +66,7 @@ func CheckBecomesClient(caller Caller, person Person) error {
 	return nil
 }
 
-// CheckDuplicates refuses to add somebody while there are people who may be the same person, and names those whom the
+// CheckDuplicates refuses to add somebody, or to give somebody an email, while there are people who may be the same person, and names those whom the
 // caller sees.
 func CheckDuplicates(caller Caller, people []Person) error {
 	if len(people) == 0 {
@@ -77,10 +78,15 @@ func CheckDuplicates(caller Caller, people []Person) error {
 			matches, ids = append(matches, PersonRef{person.ID, person.Name(), person.Kind}), append(ids, person.ID)
 		}
 	}
-	refusal := Refuse(CodeDuplicatePerson, "Somebody in your organization has this email already. If this is another person, add them with confirm_duplicate.").
+	refusal := Refuse(CodeDuplicatePerson, "Somebody in your organization has this email already. If this is another person, say so with confirm_duplicate.").
 		With("person_ids", ids).At("/email", CodeDuplicatePerson, "Somebody has it already.")
 	refusal.Matches = matches
 	return refusal
+}
+
+// TakesEmail tells whether a person gets an email that they did not have, letter case aside.
+func TakesEmail(before, after Person) bool {
+	return after.Email != nil && (before.Email == nil || !strings.EqualFold(*before.Email, *after.Email))
 }
 
 // PersonRef is a person as a refusal names one.

@@ -101,6 +101,7 @@ type Error struct {
 	RetryAfter time.Duration      // for what may succeed later
 	Summary    *AssignmentSummary // of the selection, where the decision has to be made again (A4, A15)
 	Matches    []PersonRef        // who may be meant, where somebody is there already (C1)
+	Accounts   []AccountRef       // which may be meant by whoever signs in (C8)
 	// Summarize asks whoever knows the selection to add the summary to the answer.
 	Summarize bool
 }

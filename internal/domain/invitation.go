@@ -160,3 +160,12 @@ func (a Account) Kind() AccountKind {
 	}
 	return AccountOfClient
 }
+
+// AccountRef is an account as a refusal names one to whoever has its password.
+type AccountRef struct {
+	ID               uuid.UUID
+	Kind             AccountKind
+	Name             string // of whose it is
+	OrganizationID   OrganizationID
+	OrganizationName string
+}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"handover/api"
@@ -69,7 +70,11 @@ func (h *handlers) GetClientSection(ctx context.Context, request api.GetClientSe
 
 // UpdateClientSection changes fields of one section of a client (C5).
 func (h *handlers) UpdateClientSection(ctx context.Context, request api.UpdateClientSectionRequestObject) (api.UpdateClientSectionResponseObject, error) {
-	name, patch := domain.SectionName(request.Section), rawBody(ctx)
+	name := domain.SectionName(request.Section)
+	patch, err := sectionPatch(rawBody(ctx))
+	if err != nil {
+		return nil, err
+	}
 	if err := domain.CheckSectionFields(name, patch); err != nil {
 		return nil, err
 	}
@@ -77,13 +82,32 @@ func (h *handlers) UpdateClientSection(ctx context.Context, request api.UpdateCl
 	if err != nil {
 		return nil, err
 	}
-	client, err := h.app.UpdateClientSection(ctx, callerOf(ctx), request.ClientID, name, match, patch)
+	client, err := h.app.UpdateClientSection(ctx, callerOf(ctx), request.ClientID, app.SectionEdit{
+		Section: name, IfMatch: match, Patch: patch, ConfirmDuplicate: valueOr(request.Body.ConfirmDuplicate, false),
+	})
 	if err != nil {
 		return nil, err
 	}
 	return api.UpdateClientSection200JSONResponse{
 		Body: h.clientOf(client), Headers: api.UpdateClientSection200ResponseHeaders{ETag: sectionTag(client, name)},
 	}, nil
+}
+
+// sectionPatch is what a body changes of a section: all of it but what is decided with the change.
+func sectionPatch(body []byte) ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("read section: %w", err)
+	}
+	if _, decides := fields["confirm_duplicate"]; !decides {
+		return body, nil
+	}
+	delete(fields, "confirm_duplicate")
+	patch, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("encode section: %w", err)
+	}
+	return patch, nil
 }
 
 // BecomeClient turns a referral into a client.

@@ -102,7 +102,11 @@ func TestSectionsTakeTheirFields(t *testing.T) {
 		section, err := sectionOf(domain.Client{}, name)
 		require.NoError(t, err)
 		rule := operation.bodyRule(func(string) string { return string(name) })
-		assert.ElementsMatch(t, slices.Collect(maps.Keys(section.Fields)), slices.Collect(maps.Keys(rule.fields)), name)
+		fields := slices.Collect(maps.Keys(section.Fields))
+		if name == domain.SectionContact {
+			fields = append(fields, "confirm_duplicate") // decided with a change, and kept nowhere
+		}
+		assert.ElementsMatch(t, fields, slices.Collect(maps.Keys(rule.fields)), name)
 		taken = append(taken, slices.Collect(maps.Keys(rule.fields))...)
 	}
 	assert.ElementsMatch(t, taken, slices.Collect(maps.Keys(operation.body.fields)), "each field is one of one section")

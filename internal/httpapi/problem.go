@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"handover/api"
@@ -122,6 +123,14 @@ func problemOf(refusal *domain.Error) api.Problem {
 	if refusal.Matches != nil {
 		problem.Matches = new(all(refusal.Matches, func(match domain.PersonRef) api.PersonMatch {
 			return api.PersonMatch{ID: match.ID, Name: match.Name, Kind: string(match.Kind)}
+		}))
+	}
+	if refusal.Accounts != nil {
+		problem.Accounts = new(all(refusal.Accounts, func(account domain.AccountRef) api.AccountChoice {
+			return api.AccountChoice{
+				ID: account.ID, Kind: string(account.Kind), Name: account.Name,
+				OrganizationID: uuid.UUID(account.OrganizationID), OrganizationName: account.OrganizationName,
+			}
 		}))
 	}
 	return problem

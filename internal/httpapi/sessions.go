@@ -15,7 +15,7 @@ const currentSession = "/v1/sessions/current"
 func (h *handlers) CreateSession(ctx context.Context, request api.CreateSessionRequestObject) (api.CreateSessionResponseObject, error) {
 	body := request.Body
 	created, err := h.app.CreateSession(ctx, app.SignIn{
-		Email: body.Email, Password: body.Password, Organization: body.OrganizationID, RequestID: exchangeOf(ctx).id,
+		Email: body.Email, Password: body.Password, Organization: body.OrganizationID, Account: body.AccountID, RequestID: exchangeOf(ctx).id,
 	})
 	if err != nil {
 		return nil, err

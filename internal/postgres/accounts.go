@@ -42,8 +42,7 @@ type SignInAccount struct {
 	Open         bool          `db:"is_open"` // whoever has it is active
 }
 
-// SignInAccounts finds the accounts of an address, those of one organization or of all (nil). Of each organization those of staff come
-// first; the organizations take turns.
+// SignInAccounts finds the accounts of an address, those of one organization or of all (nil).
 func (s *Store) SignInAccounts(ctx context.Context, email string, organization *uuid.UUID) ([]SignInAccount, error) {
 	var accounts []SignInAccount
 	if err := s.DB.SelectContext(ctx, &accounts, `SELECT organization_id, account_id, person_id, staff_id, password_hash, is_open FROM sign_in_accounts($1, $2)`,
@@ -51,6 +50,38 @@ func (s *Store) SignInAccounts(ctx context.Context, email string, organization *
 		return nil, fmt.Errorf("look for accounts: %w", translate(err))
 	}
 	return accounts, nil
+}
+
+// AccountsNamed reads whose accounts of the organization some are.
+func (tx *Tx) AccountsNamed(ctx context.Context, accounts []uuid.UUID) ([]domain.AccountRef, error) {
+	var rows []struct {
+		ID               uuid.UUID `db:"id"`
+		OfStaff          bool      `db:"of_staff"`
+		FirstName        string    `db:"first_name"`
+		LastName         string    `db:"last_name"`
+		OrganizationName string    `db:"organization_name"`
+	}
+	if err := tx.selectAll(ctx, &rows, `
+		SELECT a.id, a.staff_id IS NOT NULL AS of_staff, coalesce(p.first_name, s.first_name) AS first_name,
+			coalesce(p.last_name, s.last_name) AS last_name, o.name AS organization_name
+		FROM accounts a
+		JOIN organizations o ON o.id = a.organization_id
+		LEFT JOIN people p ON p.organization_id = a.organization_id AND p.id = a.person_id
+		LEFT JOIN staff s ON s.organization_id = a.organization_id AND s.id = a.staff_id
+		WHERE a.organization_id = $1 AND a.id = ANY ($2::uuid[])`, tx.Organization.String(), ids(accounts)); err != nil {
+		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	named := make([]domain.AccountRef, len(rows))
+	for i, row := range rows {
+		named[i] = domain.AccountRef{
+			ID: row.ID, Kind: domain.AccountOfClient, Name: domain.FullName(row.FirstName, row.LastName),
+			OrganizationID: tx.Organization, OrganizationName: row.OrganizationName,
+		}
+		if row.OfStaff {
+			named[i].Kind = domain.AccountOfStaff
+		}
+	}
+	return named, nil
 }
 
 // BeginSignIn counts an attempt to sign in with an address as failed, until ForgiveSignIn. Where as many as most have failed within
