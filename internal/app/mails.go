@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"handover/internal/atonce"
 	"handover/internal/domain"
 	"handover/internal/postgres"
 )
@@ -49,13 +50,14 @@ func (m Mail) WrittenAt() time.Time {
 
 // Mailer hands mails over to whatever carries them.
 type Mailer interface {
-	// Send hands one mail over. Right before the instant from which on the mail may arrive, whatever happens, it calls
-	// handingOver, and sends nothing where that fails. A mailer to whom it makes no difference how often it gets a mail
-	// need not call it.
+	// Send hands one mail over. When everything but the end of the mail is there, and that is kept back by a connection, it calls
+	// handingOver, which records that the mail may arrive from now on, and lets the end go in the same instant. Where that fails
+	// and nothing of the end has left, nothing more is sent. A mailer to whom it makes no difference how often it gets a mail need
+	// not call it.
 	//
 	// ErrMailRefused tells that it will never be taken, ErrMailUncertain that it may have arrived or not; after every other
 	// error it has certainly not been handed over, and can be tried again.
-	Send(ctx context.Context, mail Mail, handingOver func(context.Context) error) error
+	Send(ctx context.Context, mail Mail, handingOver func(ctx context.Context, end *atonce.Conn) error) error
 }
 
 // What becomes of a mail that cannot be sent.
@@ -77,6 +79,9 @@ const (
 	// settling is how long it is tried to write what became of a mail, for a database that is being started anew.
 	settling         = time.Minute
 	settlingAtTheEnd = 5 * time.Second // of the worker
+	// offeredLease is how long a mail that is about to be handed over belongs to its worker without it saying so again. Should
+	// the database lose that it was, this is the time to tell it.
+	offeredLease = 30 * time.Second
 )
 
 // letter is a mail as the row that it goes out with tells it.
@@ -97,18 +102,21 @@ func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again t
 	})
 }
 
-// send sends a mail. One that may have arrived is never sent again: its status is committed as handing_over before the last byte
-// goes out, and whoever finds that status after a crash leaves it at that.
+// send sends a mail. That it is being handed over is committed in the same instant in which its end goes out: whoever finds
+// that status after a crash leaves it at that, and whoever does not find it sends the mail.
 func (a *App) send(ctx context.Context, organization domain.OrganizationID, mailer Mailer, of letter) (again time.Duration, err error) {
 	mail, again, err := a.takeMail(ctx, organization, of)
 	if err != nil || mail == nil {
 		return again, err
 	}
-	var handing atomic.Bool
+	var ended atomic.Bool
 	sendErr := a.whileTaken(ctx, organization, of, func(ctx context.Context) error {
-		return mailer.Send(ctx, *mail, func(ctx context.Context) error {
-			err := a.handingOver(ctx, organization, of)
-			handing.Store(err == nil)
+		return mailer.Send(ctx, *mail, func(ctx context.Context, end *atonce.Conn) error {
+			err := a.handingOver(ctx, organization, of, end)
+			ended.Store(err == nil || end.Left())
+			if err != nil && end.Left() {
+				a.log.WarnContext(ctx, "a mail has gone out, and its record may be lost; its fate is written when it is known", of.is, "error", err)
+			}
 			return err
 		})
 	})
@@ -126,22 +134,25 @@ func (a *App) send(ctx context.Context, organization domain.OrganizationID, mail
 		again = mailPause(a.now().Sub(mail.WrittenAt()))
 		a.log.WarnContext(ctx, "a mail could not be sent and will be tried again", of.is, "after", again, "error", sendErr)
 	}
-	return again, a.settleMail(ctx, organization, of, outcome, handing.Load())
+	return again, a.settleMail(ctx, organization, of, outcome, ended.Load())
 }
 
-// handingOver records, in two steps, that a mail may have arrived from now on (see MarkMailHandingOver).
-func (a *App) handingOver(ctx context.Context, organization domain.OrganizationID, of letter) error {
-	for _, mark := range []func(*postgres.Tx, context.Context, postgres.Mailing, time.Time) error{(*postgres.Tx).MarkMailOffered, (*postgres.Tx).MarkMailHandingOver} {
-		if err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error { return mark(tx, ctx, of.Mailing, a.instant()) }); err != nil {
-			return err
-		}
+// handingOver records, in two steps, that a mail may arrive from now on, and lets its end go (see MarkMailHandingOver).
+func (a *App) handingOver(ctx context.Context, organization domain.OrganizationID, of letter, end *atonce.Conn) error {
+	err := a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		return tx.MarkMailOffered(ctx, of.Mailing, a.instant(), offeredLease)
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return a.store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {
+		return tx.MarkMailHandingOver(ctx, of.Mailing, a.instant(), end)
+	})
 }
 
 // settleMail writes what became of a mail. Only this process knows it: it tries for some time, also while the worker is
 // ending.
-func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID, of letter, outcome postgres.MailOutcome, handing bool) error {
+func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID, of letter, outcome postgres.MailOutcome, ended bool) error {
 	patience := settling
 	if ctx.Err() != nil {
 		patience = settlingAtTheEnd
@@ -150,7 +161,7 @@ func (a *App) settleMail(ctx context.Context, organization domain.OrganizationID
 	defer cancel()
 	for {
 		err := a.store.InTx(within, organization, postgres.Working, func(tx *postgres.Tx) error {
-			return tx.SettleMail(within, of.Mailing, outcome, handing, a.instant())
+			return tx.SettleMail(within, of.Mailing, outcome, ended, a.instant())
 		})
 		if err == nil {
 			return nil

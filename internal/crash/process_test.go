@@ -18,9 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq"
-
 	"handover/internal/app"
 	"handover/internal/httpapi"
 	"handover/internal/mail"
@@ -32,7 +29,8 @@ import (
 const (
 	// serveVariable makes the test binary the service, on the database named.
 	serveVariable  = "HANDOVER_CRASH_SERVE"
-	smtpVariable   = "HANDOVER_CRASH_SMTP" // the mail server that it is to use, if any
+	smtpVariable   = "HANDOVER_CRASH_SMTP"  // the mail server that it is to use, if any
+	dyingVariable  = "HANDOVER_CRASH_DYING" // it is to kill itself while it hands mails over
 	roundsVariable = "HANDOVER_CRASH_ROUNDS"
 	seedVariable   = "HANDOVER_CRASH_SEED"
 
@@ -56,7 +54,7 @@ func serve(databaseURL string) error {
 		os.Exit(0)
 	}()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err := sqlx.Open("postgres", databaseURL+"&application_name="+applicationName)
+	db, err := postgres.Open(databaseURL + "&application_name=" + applicationName)
 	if err != nil {
 		return err
 	}
@@ -73,6 +71,10 @@ func serve(databaseURL string) error {
 			return err
 		}
 	}
+	dying := &dyingMailer{Mailer: mailer}
+	if os.Getenv(dyingVariable) != "" {
+		mailer = dying
+	}
 	if _, err := worker.Start(context.Background(), db.DB, application, mailer, log); err != nil {
 		return err
 	}
@@ -81,6 +83,7 @@ func serve(databaseURL string) error {
 		return err
 	}
 	_, _ = fmt.Fprintln(os.Stdout, "http://"+listener.Addr().String())
+	dying.may.Store(true)
 	return http.Serve(listener, httpapi.New(application, httpapi.Options{Log: log})) //nolint:gosec // it is killed soon
 }
 
@@ -89,6 +92,7 @@ type process struct {
 	URL     string
 	command *exec.Cmd
 	stdin   io.Closer
+	gone    chan struct{}
 }
 
 // start starts a service. It is killed with the test, at the latest.
@@ -108,9 +112,13 @@ func start(t testing.TB, databaseURL string, environment ...string) *process {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{command: command, stdin: stdin}
-	t.Cleanup(p.kill)
+	p := &process{command: command, stdin: stdin, gone: make(chan struct{})}
 	address, err := bufio.NewReader(stdout).ReadString('\n')
+	go func() {
+		_ = command.Wait() // it was killed, and says so
+		close(p.gone)
+	}()
+	t.Cleanup(p.kill)
 	if err != nil {
 		t.Fatalf("the service did not start: %v", err)
 	}
@@ -121,7 +129,18 @@ func start(t testing.TB, databaseURL string, environment ...string) *process {
 // kill is kill -9, and returns when the process is gone.
 func (p *process) kill() {
 	_ = p.command.Process.Kill() // it may be gone already
-	_ = p.command.Wait()         // it was killed, and says so
+	<-p.gone
+	_ = p.stdin.Close()
+}
+
+// died waits until the process has killed itself.
+func (p *process) died(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.gone:
+	case <-time.After(finishesWithin):
+		t.Fatal("the service lives on")
+	}
 	_ = p.stdin.Close()
 }
 

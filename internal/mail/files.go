@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"handover/internal/app"
+	"handover/internal/atonce"
 )
 
 // files keeps each mail as a file, for where there is no mail server. The file of a mail has always the same
@@ -18,7 +19,7 @@ type files struct {
 }
 
 // Send writes the file whole or not at all.
-func (f *files) Send(_ context.Context, mail app.Mail, _ func(context.Context) error) error {
+func (f *files) Send(_ context.Context, mail app.Mail, _ func(context.Context, *atonce.Conn) error) error {
 	written, err := f.composer.compose(mail)
 	if err != nil {
 		return err

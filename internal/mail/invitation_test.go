@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"handover/internal/app"
+	"handover/internal/atonce"
 	"handover/internal/mail"
 	"handover/internal/testmail"
 )
@@ -38,7 +39,7 @@ func TestInvitation(t *testing.T) {
 	m := invitationTo("chloe@mail.example")
 	handed := 0
 	for range 2 {
-		if err := mailer.Send(t.Context(), m, func(context.Context) error { handed++; return nil }); err != nil {
+		if err := mailer.Send(t.Context(), m, func(context.Context, *atonce.Conn) error { handed++; return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

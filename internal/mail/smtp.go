@@ -11,12 +11,12 @@ import (
 	"net/textproto"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
 
 	"handover/internal/app"
+	"handover/internal/atonce"
 )
 
 // smtpMailer hands mails to a mail server, each in a conversation of its own.
@@ -33,8 +33,8 @@ const quitPatience = 2 * time.Second
 const answerFactor = 4
 
 // Send hands one mail over. Everything but the end of the mail is sent first, so that whatever goes wrong until then is
-// known to have delivered nothing.
-func (s *smtpMailer) Send(ctx context.Context, mail app.Mail, handingOver func(context.Context) error) error {
+// known to have delivered nothing. The end leaves with the record that it does.
+func (s *smtpMailer) Send(ctx context.Context, mail app.Mail, handingOver func(context.Context, *atonce.Conn) error) error {
 	written, err := s.composer.compose(mail)
 	if err != nil {
 		return err
@@ -50,7 +50,10 @@ func (s *smtpMailer) Send(ctx context.Context, mail app.Mail, handingOver func(c
 	if err := c.listen(); err != nil {
 		return err
 	}
-	if err := handingOver(ctx); err != nil {
+	if err := c.prepareEnd(); err != nil {
+		return err
+	}
+	if err := handingOver(ctx, c.connection); err != nil && !c.connection.Left() {
 		return fmt.Errorf("the mail was not handed over: %w", err)
 	}
 	return c.finish()
@@ -59,22 +62,10 @@ func (s *smtpMailer) Send(ctx context.Context, mail app.Mail, handingOver func(c
 // conversation is one connection to a mail server.
 type conversation struct {
 	*smtp.Client
-	connection *countedConn
+	connection *atonce.Conn
 	timeout    time.Duration
 	release    func() bool    // lets go of the context; false: it has ended
 	body       io.WriteCloser // of the mail; closing it ends the mail
-}
-
-// countedConn counts what the machine has taken to send.
-type countedConn struct {
-	net.Conn
-	sent atomic.Int64
-}
-
-func (c *countedConn) Write(data []byte) (int, error) {
-	n, err := c.Conn.Write(data)
-	c.sent.Add(int64(n))
-	return n, err
 }
 
 func (s *smtpMailer) connect(ctx context.Context) (_ *conversation, err error) {
@@ -83,7 +74,7 @@ func (s *smtpMailer) connect(ctx context.Context) (_ *conversation, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the mail server: %w", err)
 	}
-	c := &conversation{connection: &countedConn{Conn: dialed}, timeout: s.server.timeout}
+	c := &conversation{connection: atonce.New(dialed), timeout: s.server.timeout}
 	c.release = context.AfterFunc(ctx, func() { _ = dialed.Close() }) // breaks off whatever it is at
 	defer func() {
 		if err != nil {
@@ -250,18 +241,26 @@ func (c *conversation) listen() error {
 	return errors.New("the mail server answered before the end of the mail")
 }
 
-// finish ends the mail and hears what the server makes of it. From the last byte on the mail may arrive, whatever
-// happens here. Nothing comes before it that takes time: a process that dies in between has sent nothing and will not try
-// again.
-func (c *conversation) finish() error {
+// prepareEnd has the connection keep the end of the mail, ready to leave.
+func (c *conversation) prepareEnd() error {
 	if !c.release() {
 		return fmt.Errorf("the mail was not ended: %w", context.Canceled)
 	}
-	c.step()
-	sent := c.connection.sent.Load()
+	_ = c.connection.SetDeadline(time.Time{}) // the record has its own; a connection that is gone tells so when the end leaves
+	c.connection.Hold()
 	if err := c.body.Close(); err != nil {
-		if c.connection.sent.Load() == sent {
-			return fmt.Errorf("end the mail: %w", err) // nothing of the end has left
+		return fmt.Errorf("end the mail: %w", err)
+	}
+	return nil
+}
+
+// finish sees to it that the end of the mail has left, and hears what the server makes of it. The mail may arrive, whatever
+// happens here.
+func (c *conversation) finish() error {
+	c.step()
+	if err := c.connection.Release(); err != nil {
+		if !c.connection.Left() {
+			return fmt.Errorf("end the mail: %w", err)
 		}
 		return fmt.Errorf("%w: end the mail: %w", app.ErrMailUncertain, err)
 	}

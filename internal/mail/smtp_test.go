@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"handover/internal/app"
+	"handover/internal/atonce"
 	"handover/internal/domain"
 	"handover/internal/mail"
 	"handover/internal/testmail"
@@ -45,8 +46,8 @@ func mailerTo(t *testing.T, server *testmail.Server, credentials, query string) 
 const plain = "starttls=never&timeout=300ms"
 
 // commit stands for recording the intent, which takes some time.
-func commit(handed *bool) func(context.Context) error {
-	return func(context.Context) error {
+func commit(handed *bool) func(context.Context, *atonce.Conn) error {
+	return func(context.Context, *atonce.Conn) error {
 		time.Sleep(20 * time.Millisecond)
 		*handed = true
 		return nil
@@ -166,7 +167,7 @@ func TestSend(t *testing.T) {
 		t.Parallel()
 		server := testmail.Start(t, testmail.Config{})
 		lost := errors.New("the database is gone")
-		err := mailerTo(t, server, "", plain).Send(t.Context(), mailTo("jonas@firm.example"), func(context.Context) error { return lost })
+		err := mailerTo(t, server, "", plain).Send(t.Context(), mailTo("jonas@firm.example"), func(context.Context, *atonce.Conn) error { return lost })
 		if !errors.Is(err, lost) || errors.Is(err, app.ErrMailUncertain) {
 			t.Fatalf("got %v", err)
 		}
@@ -180,7 +181,7 @@ func TestSend(t *testing.T) {
 		t.Parallel()
 		server := testmail.Start(t, testmail.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
-		err := mailerTo(t, server, "", plain).Send(ctx, mailTo("jonas@firm.example"), func(context.Context) error { cancel(); return nil })
+		err := mailerTo(t, server, "", plain).Send(ctx, mailTo("jonas@firm.example"), func(ctx context.Context, _ *atonce.Conn) error { cancel(); return ctx.Err() })
 		if err == nil || errors.Is(err, app.ErrMailUncertain) || errors.Is(err, app.ErrMailRefused) {
 			t.Fatalf("got %v", err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"handover/internal/atonce"
 )
 
 // Open opens a pool whose connections keep the statements prepared that are marked for it (see keepPrepared), whoever sends
@@ -18,6 +20,7 @@ func Open(url string) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	connector.Dialer(atonce.Dialer{})
 	return sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres"), nil
 }
 
@@ -34,7 +37,8 @@ func keepPrepared(ctx context.Context) context.Context {
 // settings are what a transaction begins with, for itself alone.
 type settings struct {
 	statements string
-	applied    bool // together with BEGIN, without a round trip of their own
+	applied    bool         // together with BEGIN, without a round trip of their own
+	along      *atonce.Conn // what it keeps back leaves together with COMMIT
 }
 
 type settingsKey struct{}
@@ -42,15 +46,16 @@ type settingsKey struct{}
 type preparing struct{ driver.Connector }
 
 func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
-	opened, err := p.Connector.Connect(ctx)
+	var dialed *atonce.Conn
+	opened, err := p.Connector.Connect(atonce.Dialed(ctx, &dialed))
 	if err != nil {
 		return nil, err
 	}
 	whole, ok := opened.(pqConn)
-	if !ok {
+	if !ok || dialed == nil {
 		return nil, errors.New("lib/pq's connections are not what they were")
 	}
-	return &preparingConn{pqConn: whole, prepared: map[string]pqStmt{}}, nil
+	return &preparingConn{pqConn: whole, dialed: dialed, prepared: map[string]pqStmt{}}, nil
 }
 
 // pqConn and pqStmt are all that database/sql uses of lib/pq's connections and statements.
@@ -75,6 +80,7 @@ type pqStmt interface {
 // preparingConn is one connection with what it has prepared, by text. A connection is never used by two at once.
 type preparingConn struct {
 	pqConn
+	dialed   *atonce.Conn // under it
 	prepared map[string]pqStmt
 }
 
@@ -121,8 +127,29 @@ func (c *preparingConn) BeginTx(ctx context.Context, options driver.TxOptions) (
 	}
 	if given {
 		wanted.applied = true
+		return settledTx{preparingConn: c, settings: wanted}, nil
 	}
 	return c.pqConn, nil
+}
+
+// settledTx is a transaction with its settings.
+type settledTx struct {
+	*preparingConn
+	settings *settings
+}
+
+// Commit commits, and has what is to leave together with COMMIT do so. It looks first whether the transaction can be committed:
+// of one that has failed, or whose connection is gone, nothing leaves.
+func (t settledTx) Commit() error {
+	if t.settings.along == nil {
+		return t.pqConn.Commit()
+	}
+	if _, err := t.pqConn.ExecContext(context.Background(), "SELECT", nil); err != nil {
+		return errors.Join(err, t.Rollback())
+	}
+	t.dialed.TakeAlong(t.settings.along)
+	defer t.dialed.TakeAlong(nil)
+	return t.pqConn.Commit()
 }
 
 func (c *preparingConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {

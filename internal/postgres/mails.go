@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
+	"handover/internal/atonce"
 	"handover/internal/domain"
 )
 
@@ -49,8 +50,8 @@ const (
 )
 
 // TakeMail takes a mail that is to be sent for a worker, for as long as the lease or until KeepMail. The clock is the
-// database's, which all workers share. One that was offered, and not handed over, has certainly not been ended, and is
-// sent again; unless the database has come up anew since, which may have cost it the last that it was told.
+// database's, which all workers share. One that was offered, and not handed over, has not been ended, and is sent again; unless
+// the database has come up anew since, which may have cost it the last that it was told.
 func (tx *Tx) TakeMail(ctx context.Context, mail Mailing, lease time.Duration) (MailState, error) {
 	var found struct {
 		Status    string `db:"email_status"`
@@ -88,43 +89,48 @@ func (tx *Tx) TakeMail(ctx context.Context, mail Mailing, lease time.Duration) (
 // KeepMail says that the worker which took a mail is still at it.
 func (tx *Tx) KeepMail(ctx context.Context, mail Mailing, lease time.Duration) error {
 	if err := tx.exec(ctx, `
-		UPDATE `+mail.table+` SET email_taken_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE organization_id = $1 AND id = $2`,
+		UPDATE `+mail.table+` SET email_taken_until = greatest(email_taken_until, clock_timestamp() + $3 * interval '1 microsecond')
+		WHERE organization_id = $1 AND id = $2`,
 		tx.Organization.String(), mail.ID, lease.Microseconds()); err != nil {
 		return fmt.Errorf("keep mail: %w", err)
 	}
 	return nil
 }
 
-// MarkMailOffered records that a mail is about to be handed over. It fails where another worker has come further.
-func (tx *Tx) MarkMailOffered(ctx context.Context, mail Mailing, now time.Time) error {
+// MarkMailOffered records that a mail is about to be handed over, and keeps it for its worker for longer than until now. It
+// fails where another worker has come further.
+func (tx *Tx) MarkMailOffered(ctx context.Context, mail Mailing, now time.Time, lease time.Duration) error {
 	hit, err := tx.execCounting(ctx, `
-		UPDATE `+mail.table+` SET email_status = 'offered', email_at = $3, email_offered_at = clock_timestamp()
-		WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`, tx.Organization.String(), mail.ID, now)
+		UPDATE `+mail.table+` SET email_status = 'offered', email_at = $3, email_offered_at = clock_timestamp(),
+			email_taken_until = clock_timestamp() + $4 * interval '1 microsecond'
+		WHERE organization_id = $1 AND id = $2 AND email_status = 'pending'`, tx.Organization.String(), mail.ID, now, lease.Microseconds())
 	return expect("record that a mail is offered", hit, err, 1)
 }
 
-// MarkMailHandingOver records that an offered mail may have arrived from now on. It fails where that is so already: of two
-// workers at the same mail one goes on.
+// MarkMailHandingOver records that an offered mail may have arrived from now on, and lets its end go, which is kept back until
+// then: it leaves in the same instant as COMMIT does. It fails where it was recorded before: of two workers at the same mail
+// one goes on. Where it fails at COMMIT, the end may have left (see atonce.Conn.Left).
 //
-// Its commit does not wait for the disk, so that there is next to no time between it and the end of the mail, in which a
-// worker that is killed has sent nothing and is taken for one that may have. Should the database lose it, it still has that
-// the mail was offered, and knows that it came up anew since.
-func (tx *Tx) MarkMailHandingOver(ctx context.Context, mail Mailing, now time.Time) error {
-	if err := tx.exec(ctx, `SELECT set_config('synchronous_commit', 'off', true)`); err != nil {
-		return fmt.Errorf("record that a mail is being handed over: %w", err)
-	}
+// A worker that is killed leaves a mail that is recorded and ended, or neither. A COMMIT that has left with the end and is lost on
+// its way leaves a mail that is offered: the database that lost it has come up anew since, which TakeMail asks; or the connection
+// broke in that instant, and the worker, which keeps the mail for long enough, writes what became of it.
+func (tx *Tx) MarkMailHandingOver(ctx context.Context, mail Mailing, now time.Time, end *atonce.Conn) error {
 	hit, err := tx.execCounting(ctx, `
 		UPDATE `+mail.table+` SET email_status = 'handing_over', email_at = $3 WHERE organization_id = $1 AND id = $2 AND email_status = 'offered'`,
 		tx.Organization.String(), mail.ID, now)
-	return expect("record that a mail is being handed over", hit, err, 1)
+	if err := expect("record that a mail is being handed over", hit, err, 1); err != nil {
+		return err
+	}
+	tx.CommitTogetherWith(end)
+	return nil
 }
 
-// SettleMail writes what became of a mail and lets go of it. handing tells that this worker had recorded that it was
-// handing the mail over; one that had not leaves a mail alone that another is handing over.
-func (tx *Tx) SettleMail(ctx context.Context, mail Mailing, outcome MailOutcome, handing bool, now time.Time) error {
+// SettleMail writes what became of a mail and lets go of it. ended tells that this worker has let the end of the mail go, or may have,
+// whatever the database has kept of it; one that has not leaves a mail alone that another is handing over.
+func (tx *Tx) SettleMail(ctx context.Context, mail Mailing, outcome MailOutcome, ended bool, now time.Time) error {
 	from, to := []string{emailPending, emailOffered}, ""
-	if handing {
-		from = []string{emailHandingOver}
+	if ended {
+		from = append(from, emailHandingOver)
 	}
 	switch outcome {
 	case MailSent:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"handover/internal/atonce"
 	"handover/internal/domain"
 )
 
@@ -47,7 +48,12 @@ type Tx struct {
 	store        *Store
 	// forValues is set once statements are planned for their values, see planForValues.
 	forValues bool
+	along     *atonce.Conn
 }
+
+// CommitTogetherWith has what a connection keeps back leave in the same instant as COMMIT does: a process that is killed has sent
+// both or neither. What COMMIT failed for may be found out only after it has left. Connections that Open has not opened leave it back.
+func (tx *Tx) CommitTogetherWith(held *atonce.Conn) { tx.along = held }
 
 // beginStatements take the unprivileged role and set the organization, both for this transaction alone. Waiting for a
 // lock is bounded, so that nothing hangs silently. Prepared statements are planned once: they are short, and planning them
@@ -107,6 +113,7 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 	if err := work(tx); err != nil {
 		return err
 	}
+	first.along = tx.along
 	if err := begun.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", translateCommit(err))
 	}
