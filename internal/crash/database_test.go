@@ -74,16 +74,8 @@ func (c *caseload) cutAtWork(t testing.TB, after time.Duration) string {
 // restart in the second.
 func TestKillPostgreSQL(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for parent := dir; parent != os.TempDir(); parent = filepath.Dir(parent) { // where root tests, PostgreSQL is another user
-		if err := os.Chmod(parent, 0o711); err != nil { //nolint:gosec // to be passed through
-			t.Fatal(err)
-		}
-	}
-	server, db := startPostgreSQL(t, dir)
-	if err := schema.Up(t.Context(), server.URL()); err != nil {
-		t.Fatal(err)
-	}
+	dir := newFolder(t)
+	server, db := newPostgreSQL(t, dir)
 	c := newCaseload(t, db, somePeople, fewPeople)
 	random := chance(t)
 	service := start(t, server.URL())
@@ -132,6 +124,28 @@ func TestKillPostgreSQL(t *testing.T) {
 		c.acknowledged(c.large.ID, again)
 		c.finished(t, again.run)
 	})
+}
+
+// newFolder makes a folder that PostgreSQL can have.
+func newFolder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for parent := dir; parent != os.TempDir(); parent = filepath.Dir(parent) { // where root tests, PostgreSQL is another user
+		if err := os.Chmod(parent, 0o711); err != nil { //nolint:gosec // to be passed through
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// newPostgreSQL starts a server of its own for a test, with the schema.
+func newPostgreSQL(t testing.TB, dir string) (*embedded.Server, *sqlx.DB) {
+	t.Helper()
+	server, db := startPostgreSQL(t, dir)
+	if err := schema.Up(t.Context(), server.URL()); err != nil {
+		t.Fatal(err)
+	}
+	return server, db
 }
 
 // startPostgreSQL starts a server that keeps what it has promised.
