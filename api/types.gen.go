@@ -2530,6 +2530,9 @@ type ProblemParams map[string]interface{}
 
 // Readiness The instance takes requests.
 type Readiness struct {
+	// Checks What was checked, and passed.
+	Checks []string `json:"checks"`
+
 	// Status `ready`.
 	Status string `json:"status"`
 }
@@ -3643,6 +3646,9 @@ type InternalError = Problem
 
 // NotFound An RFC 9457 problem.
 type NotFound = Problem
+
+// NotReady An RFC 9457 problem.
+type NotReady = Problem
 
 // PreconditionFailed An RFC 9457 problem.
 type PreconditionFailed = Problem

@@ -2539,6 +2539,9 @@ type ProblemParams map[string]interface{}
 
 // Readiness The instance takes requests.
 type Readiness struct {
+	// Checks What was checked, and passed.
+	Checks []string `json:"checks"`
+
 	// Status `ready`.
 	Status string `json:"status"`
 }
@@ -3652,6 +3655,9 @@ type InternalError = Problem
 
 // NotFound An RFC 9457 problem.
 type NotFound = Problem
+
+// NotReady An RFC 9457 problem.
+type NotReady = Problem
 
 // PreconditionFailed An RFC 9457 problem.
 type PreconditionFailed = Problem
@@ -4913,8 +4919,9 @@ type ClientInterface interface {
 
 	// GetReadiness Tell whether requests are taken
 	//
-	// Answers 200 when the database is reachable and its schema is the one that this version needs. No credential is needed.
-	// Errors: `not_ready` (503), also while the instance shuts down.
+	// Answers 200 when all checks pass: `database` (it answers), `schema` (it is the one that this version needs, or a newer one; no
+	// migration was interrupted) and `process` (the instance does not shut down). What is told may be a second old. No credential is needed.
+	// Errors: `not_ready` (503); `params.failed_checks` names the checks that failed, and `detail` says what is wrong with the first.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6587,8 +6594,9 @@ func (c *HTTPClient) GetOpenapiYAML(ctx context.Context, reqEditors ...RequestEd
 
 // GetReadiness Tell whether requests are taken
 //
-// Answers 200 when the database is reachable and its schema is the one that this version needs. No credential is needed.
-// Errors: `not_ready` (503), also while the instance shuts down.
+// Answers 200 when all checks pass: `database` (it answers), `schema` (it is the one that this version needs, or a newer one; no
+// migration was interrupted) and `process` (the instance does not shut down). What is told may be a second old. No credential is needed.
+// Errors: `not_ready` (503); `params.failed_checks` names the checks that failed, and `detail` says what is wrong with the first.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *HTTPClient) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -14417,8 +14425,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Tell whether requests are taken
 	//
-	// Answers 200 when the database is reachable and its schema is the one that this version needs. No credential is needed.
-	// Errors: `not_ready` (503), also while the instance shuts down.
+	// Answers 200 when all checks pass: `database` (it answers), `schema` (it is the one that this version needs, or a newer one; no
+	// migration was interrupted) and `process` (the instance does not shut down). What is told may be a second old. No credential is needed.
+	// Errors: `not_ready` (503); `params.failed_checks` names the checks that failed, and `detail` says what is wrong with the first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -19500,8 +19509,9 @@ func (c *ClientWithResponses) GetOpenapiYAMLWithResponse(ctx context.Context, re
 
 // GetReadinessWithResponse Tell whether requests are taken
 //
-// Answers 200 when the database is reachable and its schema is the one that this version needs. No credential is needed.
-// Errors: `not_ready` (503), also while the instance shuts down.
+// Answers 200 when all checks pass: `database` (it answers), `schema` (it is the one that this version needs, or a newer one; no
+// migration was interrupted) and `process` (the instance does not shut down). What is told may be a second old. No credential is needed.
+// Errors: `not_ready` (503); `params.failed_checks` names the checks that failed, and `detail` says what is wrong with the first.
 //
 // Returns a wrapper object for the known response body format(s).
 //

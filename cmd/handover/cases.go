@@ -14,6 +14,7 @@ import (
 	"handover/internal/app"
 	"handover/internal/casesim"
 	"handover/internal/casesystem"
+	"handover/internal/domain"
 	"handover/internal/worker"
 )
 
@@ -99,12 +100,14 @@ func (c *caseSystems) connect(application *app.App) {
 }
 
 // register adds the metrics of the case system, and of how it is followed.
-func (c *caseSystems) register(registry *prometheus.Registry, application *app.App) {
-	registry.MustRegister(casesystem.NewHealth(application.CaMSHealth, time.Now))
+func (c *caseSystems) register(registry *prometheus.Registry, health func(context.Context) (domain.CaMSHealth, error)) {
+	registry.MustRegister(casesystem.NewHealth(health, time.Now))
 	if c.system != nil {
 		registry.MustRegister(c.system)
 	}
 }
 
 // options are those of a worker.
-func (c *caseSystems) options() []worker.Option { return []worker.Option{worker.PullCaMSEvery(c.pull)} }
+func (c *caseSystems) options(registry *prometheus.Registry, traces tracing) []worker.Option {
+	return []worker.Option{worker.PullCaMSEvery(c.pull), worker.CountIn(registry), worker.TraceTo(traces.provider)}
+}

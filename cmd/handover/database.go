@@ -32,6 +32,7 @@ type databaseFlags struct {
 // database is an open database, and what has to be closed with it.
 type database struct {
 	db       *sqlx.DB
+	watching *sqlx.DB // one connection, for what watches the process: it waits behind no work
 	store    *postgres.Store
 	direct   string // past a pooler
 	embedded *embedded.Server
@@ -70,6 +71,10 @@ func (f databaseFlags) open(ctx context.Context, owner bool) (*database, error) 
 	db.SetMaxIdleConns(f.MaxConnections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	opened.db, opened.store = db, postgres.NewStore(db, !f.Pooled)
+	if opened.watching, err = postgres.Open(pooledURL(url, f.Pooled)); err != nil {
+		return nil, errors.Join(err, opened.close())
+	}
+	opened.watching.SetMaxOpenConns(1)
 	return opened, nil
 }
 
@@ -108,9 +113,7 @@ func runningEmbedded(ctx context.Context) string {
 const patience = 15 * time.Second
 
 func connect(ctx context.Context, url string, pooled bool) (*sqlx.DB, error) {
-	if pooled {
-		url = withParameter(url, "binary_parameters=yes")
-	}
+	url = pooledURL(url, pooled)
 	config, err := pq.NewConfig(url)
 	if err != nil {
 		// The driver's error repeats the value, and with it the password.
@@ -138,6 +141,14 @@ func connect(ctx context.Context, url string, pooled bool) (*sqlx.DB, error) {
 	}
 }
 
+// pooledURL is the address with what lib/pq needs of a pooler in transaction mode.
+func pooledURL(url string, pooled bool) string {
+	if !pooled {
+		return url
+	}
+	return withParameter(url, "binary_parameters=yes")
+}
+
 func withParameter(url, parameter string) string {
 	if strings.Contains(url, "?") {
 		return url + "&" + parameter
@@ -150,8 +161,10 @@ const closing = 30 * time.Second
 
 func (d *database) close() error {
 	var errs []error
-	if d.db != nil {
-		errs = append(errs, d.db.Close())
+	for _, db := range []*sqlx.DB{d.watching, d.db} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	if d.embedded != nil {
 		if err := os.Remove(embeddedURL); err != nil && !errors.Is(err, fs.ErrNotExist) {

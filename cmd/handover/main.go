@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"handover/internal/domain"
+	"handover/internal/telemetry"
 )
 
 // commandLine is all that can be typed.
@@ -86,9 +87,9 @@ func version() string {
 func newLog(level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
+		return slog.New(telemetry.LogHandler(slog.NewTextHandler(os.Stderr, options)))
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	return slog.New(telemetry.LogHandler(slog.NewJSONHandler(os.Stderr, options)))
 }
 
 // explain says what went wrong to who typed the command.

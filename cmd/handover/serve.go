@@ -13,11 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"handover/internal/app"
 	"handover/internal/casesim"
@@ -35,6 +31,7 @@ type serveCommand struct {
 	accessFlags
 	caseFlags
 	runFlags
+	watchFlags
 
 	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
 	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
@@ -189,19 +186,20 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 		return err
 	}
 	cases.connect(application)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewDBStatsCollector(opened.db.DB, "handover"))
-	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "handover_password_hashes_total", Help: "Hashes of passwords computed: a sign-in, good or bad, costs one.",
-	}, func() float64 { return float64(application.PasswordHashes()) }))
-	cases.register(registry, application)
-	ready := &readiness{opened: opened}
+	traces, err := newTracing(ctx, log)
+	if err != nil {
+		return err
+	}
+	ready := newReadiness(opened)
+	registry := newRegistry(opened, application, cases, ready)
+	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Tracer: traces.provider, CursorKey: access.CursorKey()}
+	stopPrivate, err := c.listenPrivately(ctx, log, options)
+	if err != nil {
+		return err
+	}
+	defer stopPrivate()
 	server := &http.Server{
-		Handler: httpapi.New(application, httpapi.Options{
-			Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now,
-			CursorKey: access.CursorKey(),
-		}),
+		Handler:           httpapi.New(application, options),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
@@ -211,7 +209,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	server.RegisterOnShutdown(application.EndWaiting) // they would not end by themselves
 	var background *worker.Worker
 	if !c.NoWorker {
-		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options()...); err != nil {
+		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options(registry, traces)...); err != nil {
 			return err
 		}
 	}
@@ -238,6 +236,9 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 			log.WarnContext(ctx, "jobs were broken off; another worker takes them over", "error", err)
 		}
 	}
+	if err := traces.stop(ending); err != nil {
+		log.WarnContext(ctx, "the last traces could not be sent", "error", err)
+	}
 	log.InfoContext(ctx, "ended")
 	return failure
 }
@@ -250,36 +251,6 @@ func (d *database) ended() <-chan struct{} {
 	return d.embedded.Done()
 }
 
-// readiness tells whether requests are taken: the database answers, its schema is up to date, and the end has not begun.
-type readiness struct {
-	opened   *database
-	draining atomic.Bool
-	migrated atomic.Bool
-}
-
-func (r *readiness) check(ctx context.Context) error {
-	if r.draining.Load() {
-		return errors.New("the service is ending")
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if err := r.opened.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("the database does not answer: %w", err)
-	}
-	if r.migrated.Load() {
-		return nil
-	}
-	state, err := schema.Status(ctx, r.opened.direct)
-	if err != nil {
-		return fmt.Errorf("the schema cannot be read: %w", err)
-	}
-	if !state.UpToDate() {
-		return errors.New("the schema is behind: run 'handover migrate up'")
-	}
-	r.migrated.Store(true)
-	return nil
-}
-
 type workerCommand struct {
 	databaseFlags
 	publicFlags
@@ -287,6 +258,7 @@ type workerCommand struct {
 	accessFlags
 	caseFlags
 	runFlags
+	watchFlags
 }
 
 // usualAddress is where a service is reached that has been told nothing else.
@@ -315,14 +287,26 @@ func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 			return err
 		}
 		cases.connect(application)
-		background, err := worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options()...)
+		traces, err := newTracing(ctx, log)
+		if err != nil {
+			return err
+		}
+		ready := newReadiness(opened)
+		registry := newRegistry(opened, application, cases, ready)
+		stopPrivate, err := c.listenPrivately(ctx, log, httpapi.Options{Log: log, Ready: ready.check, Registry: registry})
+		if err != nil {
+			return err
+		}
+		defer stopPrivate()
+		background, err := worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options(registry, traces)...)
 		if err != nil {
 			return err
 		}
 		log.InfoContext(ctx, "working")
 		<-ctx.Done()
+		ready.draining.Store(true)
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), draining)
 		defer cancel()
-		return background.Stop(ending)
+		return errors.Join(background.Stop(ending), traces.stop(ending))
 	})
 }

@@ -18,12 +18,13 @@ import (
 
 // App is the service without its surface: what HTTP, the worker and the command line call.
 type App struct {
-	store *postgres.Store
-	now   func() time.Time
-	queue Queue
-	log   *slog.Logger
-	hub   *live.Hub[postgres.Receiver] // of those who follow their notifications
-	pace  pace                         // of theirs
+	store   *postgres.Store
+	now     func() time.Time
+	queue   Queue
+	log     *slog.Logger
+	metrics *metrics
+	hub     *live.Hub[postgres.Receiver] // of those who follow their notifications
+	pace    pace                         // of theirs
 
 	runsAtOnce int // of an organization, left to workers
 
@@ -57,6 +58,7 @@ func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Log
 	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, runsAtOnce: usualRunsAtOnce, ending: make(chan struct{})}
 	a.hub = newHub(a)
 	a.setAccess(ownAccess())
+	a.metrics = newMetrics(a)
 	return a
 }
 
@@ -68,6 +70,8 @@ type (
 	AuditEvent = postgres.AuditEvent
 	// Selection is a frozen set of people.
 	Selection = postgres.Selection
+	// QueuedJobs are unfinished jobs of one queue, kind and state.
+	QueuedJobs = postgres.QueuedJobs
 	// PositionedItem is an item of a run with its place in the run's order.
 	PositionedItem = postgres.PositionedItem
 )

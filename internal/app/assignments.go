@@ -38,7 +38,9 @@ func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, reque
 	var people chosen
 	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
 		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
-			if people, err = a.choose(ctx, tx, caller, request.Selection, !request.DryRun && !request.Async); err != nil {
+			if people, err = stage(ctx, "lock", func(ctx context.Context) (chosen, error) {
+				return a.choose(ctx, tx, caller, request.Selection, !request.DryRun && !request.Async)
+			}); err != nil {
 				return domain.Run{}, err
 			}
 			if err := checkMay(caller, request.Kind, people.kinds); err != nil {
@@ -130,7 +132,9 @@ type decide func(ctx context.Context, lock bool) (decision, error)
 
 func (a *App) assignmentsDecision(tx *postgres.Tx, caller domain.Caller, wish assignmentsWish, people []postgres.ChosenPerson) decide {
 	return func(ctx context.Context, lock bool) (decision, error) {
-		facts, err := tx.AssignmentFacts(ctx, people, wish.Change.StaffIDs, wish.Change.IncludeIntakeTasks, lock)
+		facts, err := stage(ctx, "facts", func(ctx context.Context) (*domain.AssignmentFacts, error) {
+			return tx.AssignmentFacts(ctx, people, wish.Change.StaffIDs, wish.Change.IncludeIntakeTasks, lock)
+		})
 		if err != nil {
 			return decision{}, err
 		}
@@ -138,7 +142,9 @@ func (a *App) assignmentsDecision(tx *postgres.Tx, caller domain.Caller, wish as
 		if err := checkRevision(wish.ExpectedRevision, revision); err != nil {
 			return decision{}, err
 		}
-		plan, err := a.planAssignments(ctx, tx, caller, facts, wish.Change)
+		plan, err := stage(ctx, "plan", func(ctx context.Context) (*domain.Plan, error) {
+			return a.planAssignments(ctx, tx, caller, facts, wish.Change)
+		})
 		if err != nil {
 			return decision{}, below(wish.ChangePointer, err)
 		}
@@ -161,6 +167,7 @@ const (
 // answers with the run as who asks may see it. reached is told of each stage, and may end the run.
 func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, decide decide, reached func(run domain.Run, stage int) error) (domain.Run, error) {
 	preview := run.ID == uuid.Nil
+	describeRun(ctx, run)
 	decided, err := decide(ctx, !preview)
 	if err != nil {
 		return run, err
@@ -174,7 +181,7 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 	if err := reached(seenBy(run, plan), stagePlanned); err != nil {
 		return run, err
 	}
-	if err := tx.Apply(ctx, plan, *run.StartedAt); err != nil {
+	if err := inStage(ctx, "apply", func(ctx context.Context) error { return tx.Apply(ctx, plan, *run.StartedAt) }); err != nil {
 		return run, fmt.Errorf("apply: %w", err)
 	}
 	if err := reached(seenBy(run, plan), stageApplied); err != nil {
@@ -182,9 +189,10 @@ func (a *App) carryOut(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 	}
 	run.Status, run.FinishedAt = domain.RunSucceeded, new(a.instant())
 	run.UndoUntil = domain.UndoUntilOf(run.Kind, run.Status, run.FinishedAt)
-	if err := a.record(ctx, tx, caller, run, decided); err != nil {
+	if err := inStage(ctx, "record", func(ctx context.Context) error { return a.record(ctx, tx, caller, run, decided) }); err != nil {
 		return run, err
 	}
+	tx.OnCommit(func() { a.metrics.ran(run, len(plan.Items)) })
 	return seenBy(run, plan), reached(run, stageRecorded)
 }
 

@@ -145,7 +145,9 @@ func (a *App) carryOutTaken(ctx context.Context, tx *postgres.Tx, run domain.Run
 }
 
 func (a *App) changeTaken(ctx context.Context, tx *postgres.Tx, caller domain.Caller, run domain.Run, job RunJob, reached func(domain.Run, int) error) error {
-	people, err := tx.PeopleOfSelection(ctx, *run.SelectionID, true)
+	people, err := stage(ctx, "lock", func(ctx context.Context) ([]postgres.ChosenPerson, error) {
+		return tx.PeopleOfSelection(ctx, *run.SelectionID, true)
+	})
 	if err != nil {
 		return err
 	}
@@ -200,6 +202,7 @@ func (a *App) FailRun(ctx context.Context, job RunJob, refusal *domain.Error, co
 		if err := tx.SaveRun(ctx, run); err != nil {
 			return run, err
 		}
+		tx.OnCommit(func() { a.metrics.ran(run, 0) })
 		failed := []domain.Notice{{Kind: domain.NoticeRunFailed, Receiver: run.RequestedBy.ID}}
 		return run, a.notify(ctx, tx, failed, run.RequestedBy.ID, run.ID, *run.FinishedAt)
 	})
@@ -244,7 +247,7 @@ func (a *App) tellEnd(ctx context.Context, organization domain.OrganizationID, r
 	}
 	attributes := []slog.Attr{
 		slog.String("kind", string(run.Kind)), slog.String("run_id", run.ID.String()), slog.String("organization_id", uuid.UUID(organization).String()),
-		slog.String("status", string(run.Status)),
+		slog.String("staff_id", run.RequestedBy.ID.String()), slog.String("status", string(run.Status)),
 	}
 	if run.StartedAt != nil {
 		attributes = append(attributes, slog.Float64("duration_ms", float64(a.now().Sub(*run.StartedAt).Microseconds())/1000))

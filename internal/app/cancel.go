@@ -67,6 +67,7 @@ func (a *App) askToCancel(ctx context.Context, caller domain.Caller, id uuid.UUI
 // cancel ends a held run that has done nothing.
 func (a *App) cancel(ctx context.Context, tx *postgres.Tx, run domain.Run) (domain.Run, error) {
 	run.Status, run.FinishedAt = domain.RunCancelled, new(a.instant())
+	tx.OnCommit(func() { a.metrics.ran(run, 0) })
 	return run, tx.SaveRun(ctx, run)
 }
 

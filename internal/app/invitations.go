@@ -279,7 +279,7 @@ type InvitationLetter struct {
 // long the job is to be looked at once more; zero: it is done.
 func (a *App) SendInvitation(ctx context.Context, job InvitationJob, mailer Mailer) (again time.Duration, err error) {
 	return a.send(ctx, domain.OrganizationID(job.Organization), mailer, letter{
-		postgres.MailOfInvitation(job.Invitation), slog.String("invitation_id", job.Invitation.String()),
+		postgres.MailOfInvitation(job.Invitation), kindInvitation, slog.String("invitation_id", job.Invitation.String()),
 		func(ctx context.Context, tx *postgres.Tx) (*Mail, error) { return a.readInvitation(ctx, tx, job) },
 	})
 }

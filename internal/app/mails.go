@@ -84,9 +84,16 @@ const (
 	offeredLease = 30 * time.Second
 )
 
+// The kinds of mails.
+const (
+	kindNotification = "notification"
+	kindInvitation   = "invitation"
+)
+
 // letter is a mail as the row that it goes out with tells it.
 type letter struct {
 	postgres.Mailing
+	kind string                                             // of the mail, in the metrics
 	is   slog.Attr                                          // how the log names it
 	read func(context.Context, *postgres.Tx) (*Mail, error) // nil: nothing is to be sent any more
 }
@@ -95,7 +102,7 @@ type letter struct {
 // again is after how long the job is to be looked at once more; zero: it is done.
 func (a *App) SendMail(ctx context.Context, job MailJob, mailer Mailer) (again time.Duration, err error) {
 	return a.send(ctx, domain.OrganizationID(job.Organization), mailer, letter{
-		postgres.MailOfNotification(job.Notification), slog.String("notification_id", job.Notification.String()),
+		postgres.MailOfNotification(job.Notification), kindNotification, slog.String("notification_id", job.Notification.String()),
 		func(ctx context.Context, tx *postgres.Tx) (*Mail, error) {
 			return a.readMail(ctx, tx, job.Notification)
 		},
@@ -120,20 +127,21 @@ func (a *App) send(ctx context.Context, organization domain.OrganizationID, mail
 			return err
 		})
 	})
-	outcome := postgres.MailAgain
+	outcome, counted := postgres.MailAgain, mailRetried
 	switch {
 	case sendErr == nil:
-		outcome = postgres.MailSent
+		outcome, counted = postgres.MailSent, mailSent
 	case errors.Is(sendErr, ErrMailRefused):
-		outcome = postgres.MailFailed
+		outcome, counted = postgres.MailFailed, mailRefused
 		a.log.ErrorContext(ctx, "a mail was refused for good", of.is, "error", sendErr)
 	case errors.Is(sendErr, ErrMailUncertain):
-		outcome = postgres.MailUncertain
+		outcome, counted = postgres.MailUncertain, mailUncertain
 		a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", of.is, "error", sendErr)
 	default:
 		again = mailPause(a.now().Sub(mail.WrittenAt()))
 		a.log.WarnContext(ctx, "a mail could not be sent and will be tried again", of.is, "after", again, "error", sendErr)
 	}
+	a.metrics.mails.WithLabelValues(of.kind, counted).Inc()
 	return again, a.settleMail(ctx, organization, of, outcome, ended.Load())
 }
 
@@ -193,6 +201,7 @@ func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, 
 			return nil
 		case postgres.MailUnsettled:
 			a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", of.is)
+			tx.OnCommit(a.metrics.mails.WithLabelValues(of.kind, mailUncertain).Inc)
 			return tx.SettleMail(ctx, of.Mailing, postgres.MailUncertain, false, a.instant())
 		case postgres.MailDone:
 			return nil
@@ -203,10 +212,12 @@ func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, 
 			return err
 		}
 		if read == nil {
+			tx.OnCommit(a.metrics.mails.WithLabelValues(of.kind, mailUnwanted).Inc)
 			return tx.SettleMail(ctx, of.Mailing, postgres.MailUnwanted, false, a.instant())
 		}
 		if a.now().Sub(read.WrittenAt()) > mailPatience {
 			a.log.ErrorContext(ctx, "a mail was given up", of.is, "after", mailPatience)
+			tx.OnCommit(a.metrics.mails.WithLabelValues(of.kind, mailGivenUp).Inc)
 			return tx.SettleMail(ctx, of.Mailing, postgres.MailFailed, false, a.instant())
 		}
 		mail = read

@@ -52,6 +52,7 @@ func onceIn[T any](ctx context.Context, a *App, tx *postgres.Tx, caller domain.C
 	if !claimed {
 		refusal := domain.Refuse(domain.CodeIdempotencyKeyInUse, "A request with this Idempotency-Key is still being worked on. Repeat it shortly to get its answer.")
 		refusal.RetryAfter = time.Second
+		a.metrics.keys.WithLabelValues(keyInUse).Inc()
 		return answer, false, refusal
 	}
 	stored, found, err := tx.StoredAnswer(ctx, scoped, now)
@@ -60,6 +61,7 @@ func onceIn[T any](ctx context.Context, a *App, tx *postgres.Tx, caller domain.C
 	}
 	if found {
 		answer, err = replay[T](stored, key)
+		a.metrics.found(err)
 		return answer, err == nil, err
 	}
 	if answer, err = work(tx); err != nil {
@@ -77,6 +79,7 @@ func onceIn[T any](ctx context.Context, a *App, tx *postgres.Tx, caller domain.C
 	if run, ok := any(answer).(domain.Run); ok {
 		expires, runID = nil, run.ID
 	}
+	tx.OnCommit(a.metrics.keys.WithLabelValues(keyNew).Inc)
 	err = tx.StoreAnswer(ctx, scoped, postgres.StoredAnswer{RequestHash: key.RequestHash, Answer: encoded}, runID, now, expires)
 	return answer, false, err
 }
@@ -94,6 +97,7 @@ func answered[T any](ctx context.Context, a *App, caller domain.Caller, key *Key
 			return err
 		}
 		answer, err = replay[T](stored, key)
+		a.metrics.found(err)
 		return err
 	})
 	return answer, found && err == nil, err

@@ -108,7 +108,9 @@ func (a *App) workDecision(tx *postgres.Tx, caller domain.Caller, wish domain.Wo
 		if err != nil {
 			return decision{}, fmt.Errorf("time zone of the organization: %w", err)
 		}
-		facts, err := tx.WorkFacts(ctx, caller, wish, now, lock)
+		facts, err := stage(ctx, "facts", func(ctx context.Context) (*domain.WorkFacts, error) {
+			return tx.WorkFacts(ctx, caller, wish, now, lock)
+		})
 		if err != nil {
 			return decision{}, err
 		}
@@ -117,7 +119,7 @@ func (a *App) workDecision(tx *postgres.Tx, caller domain.Caller, wish domain.Wo
 			return decision{}, domain.Refuse(domain.CodeRevisionStale,
 				"The expected revision is not that of this request, or the work has changed since. Look at a new preview, and decide again.")
 		}
-		plan, err := domain.PlanWork(facts, wish, today, now)
+		plan, err := stage(ctx, "plan", func(context.Context) (*domain.Plan, error) { return domain.PlanWork(facts, wish, today, now) })
 		if err != nil {
 			return decision{}, err
 		}

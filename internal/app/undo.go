@@ -123,11 +123,15 @@ func (a *App) undoDecision(tx *postgres.Tx, caller domain.Caller, undone domain.
 		if err != nil {
 			return decision{}, err
 		}
-		facts, received, err := tx.UndoFacts(ctx, caller, undone.ID, a.now(), lock)
+		var received domain.Received
+		facts, err := stage(ctx, "facts", func(ctx context.Context) (facts *domain.UndoFacts, err error) {
+			facts, received, err = tx.UndoFacts(ctx, caller, undone.ID, a.now(), lock)
+			return facts, err
+		})
 		if err != nil {
 			return decision{}, err
 		}
-		planned, err := plan(facts)
+		planned, err := stage(ctx, "plan", func(context.Context) (*domain.Plan, error) { return plan(facts) })
 		if err != nil {
 			return decision{}, err
 		}

@@ -12,7 +12,12 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	"handover/internal/app"
+	"handover/internal/telemetry"
 )
 
 // errLeft tells that whoever asked does not wait any more, which says nothing of the case system.
@@ -32,9 +37,9 @@ func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) erro
 }
 
 // insist makes a call, and where it fails for a reason that may pass, a few times more.
-func (s *System) insist(ctx context.Context, target string) (text []byte, err error) {
+func (s *System) insist(ctx context.Context, operation, target string) (text []byte, err error) {
 	for attempt := 1; ; attempt++ {
-		text, err = s.breaker.Execute(func() ([]byte, error) { return s.call(ctx, target) })
+		text, err = s.breaker.Execute(func() ([]byte, error) { return s.call(ctx, operation, target, attempt) })
 		switch {
 		case err == nil, errors.Is(err, errLeft), errors.Is(err, app.ErrCaseSystemBroken), errors.Is(err, app.ErrCaseUnknown), errors.Is(err, app.ErrCursorGone):
 			return text, err
@@ -52,8 +57,15 @@ func (s *System) insist(ctx context.Context, target string) (text []byte, err er
 	}
 }
 
-// call makes one call.
-func (s *System) call(ctx context.Context, target string) ([]byte, error) {
+// call makes one call. Its span holds the operation and the host, and not the path, which names a client. The case system is told of the
+// trace, so that it can go on there.
+func (s *System) call(ctx context.Context, operation, target string, attempt int) (text []byte, err error) {
+	ctx, span := telemetry.Start(ctx, "GET "+operation, trace.WithSpanKind(trace.SpanKindClient))
+	defer func() { telemetry.End(span, err) }()
+	if span.IsRecording() {
+		span.SetAttributes(attribute.String("http.request.method", http.MethodGet), attribute.String("server.address", s.base.Hostname()),
+			attribute.String("handover.case_system.operation", operation), attribute.Int("http.request.resend_count", attempt-1))
+	}
 	waiting, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(waiting, http.MethodGet, target, nil)
@@ -63,15 +75,17 @@ func (s *System) call(ctx context.Context, target string) ([]byte, error) {
 	request.Header.Set("Authorization", "Bearer "+s.options.Token)
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "Handover")
+	telemetry.Send(ctx, propagation.HeaderCarrier(request.Header))
 	response, err := s.http.Do(request)
 	if err != nil {
 		return nil, lost(ctx, err)
 	}
+	span.SetAttributes(attribute.Int("http.response.status_code", response.StatusCode))
 	defer func() { _ = response.Body.Close() }() // it was read, or nobody wants it
 	if err := judge(response); err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	text, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return nil, lost(ctx, err)

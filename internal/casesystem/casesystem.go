@@ -181,10 +181,10 @@ func ask[T any](ctx context.Context, s *System, operation string, read func([]by
 	defer func() { s.metrics.count(operation, err, time.Since(begun)) }()
 	target := s.base.JoinPath(path...)
 	target.RawQuery = query.Encode()
-	text, err := s.insist(ctx, target.String())
+	text, err := s.insist(ctx, operation, target.String())
 	switch {
 	case errors.Is(err, app.ErrCaseSystemDown), errors.Is(err, app.ErrCaseSystemBroken):
-		s.options.Log.WarnContext(ctx, "the case system could not be read", "operation", operation, "error", err)
+		s.options.Log.WarnContext(ctx, "the case system could not be read", "call", operation, "error", err)
 		return answer, err
 	case err != nil:
 		return answer, err
@@ -196,6 +196,6 @@ func ask[T any](ctx context.Context, s *System, operation string, read func([]by
 }
 
 func (s *System) broken(ctx context.Context, operation string, cause error) error {
-	s.options.Log.ErrorContext(ctx, "an answer of the case system is not as their contract has it", "operation", operation, "error", cause)
+	s.options.Log.ErrorContext(ctx, "an answer of the case system is not as their contract has it", "call", operation, "error", cause)
 	return fmt.Errorf("%w: %w", app.ErrCaseSystemBroken, cause)
 }

@@ -19,6 +19,9 @@ const (
 	RunUndo              RunKind = "undo" // also the return of what was lent (B12)
 )
 
+// RunKinds are all kinds of runs.
+var RunKinds = []RunKind{RunManageAssignments, RunAssignStaff, RunRemoveStaff, RunReassignWork, RunUndo}
+
 // RunStatus tells how far a run is.
 type RunStatus string
 

@@ -19,23 +19,32 @@ import (
 
 func TestService(t *testing.T) {
 	down := errors.New("connect: connection refused 10.0.0.7")
-	var ready error
+	var failing error
 	registry := prometheus.NewRegistry()
 	f := newFrame(t, func(o *Options) {
 		o.Registry = registry
-		o.Ready = func(context.Context) error { return ready }
+		o.Ready = func(context.Context) []Check {
+			database := Check{Name: "database"}
+			if failing != nil {
+				database.Says, database.Cause = "the database does not answer.", failing
+			}
+			return []Check{{Name: "process"}, database}
+		}
 	})
 	anybody := func(path string) answer { return f.send(http.MethodGet, path, "", nil) }
 
 	t.Run("health", func(t *testing.T) {
 		assert.JSONEq(t, `{"status":"ok"}`, anybody("/healthz").text)
 	})
-	t.Run("readiness, and why not for the log alone", func(t *testing.T) {
-		assert.JSONEq(t, `{"status":"ready"}`, anybody("/readyz").text)
-		ready = down
+	t.Run("readiness, which check fails, and why for the log alone", func(t *testing.T) {
+		assert.JSONEq(t, `{"status":"ready","checks":["process","database"]}`, anybody("/readyz").text)
+		failing = down
 		got := anybody("/readyz")
 		assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-		assert.Equal(t, "not_ready", got.problem(t).Code)
+		problem := got.problem(t)
+		assert.Equal(t, "not_ready", problem.Code)
+		assert.Equal(t, []any{"database"}, problem.Params["failed_checks"])
+		assert.Equal(t, "This instance does not take requests just now: the database does not answer.", problem.Detail)
 		assert.Equal(t, "1", got.Header.Get("Retry-After"))
 		assert.NotContains(t, got.text, "10.0.0.7")
 		assert.Contains(t, f.log.text.String(), "10.0.0.7")
@@ -82,7 +91,7 @@ func TestService(t *testing.T) {
 		}
 	})
 	t.Run("HEAD answers as GET, without the body", func(t *testing.T) {
-		ready = nil
+		failing = nil
 		for path := range headToo {
 			get, head := anybody(path), f.send(http.MethodHead, path, "", nil)
 			assert.Equal(t, get.StatusCode, head.StatusCode, path)

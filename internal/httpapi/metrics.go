@@ -12,6 +12,7 @@ import (
 type metrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	inFlight  prometheus.Gauge
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
@@ -23,6 +24,9 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "http_request_duration_seconds", Help: "How long requests took, by operation.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"operation"})),
+		inFlight: registered(registry, prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "http_requests_in_flight", Help: "Requests that are being answered, streams among them.",
+		})),
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+
+	"handover/internal/domain"
+	"handover/internal/telemetry"
 )
 
 // statusClientGone is logged for a request whose caller did not wait for the answer.
@@ -26,17 +29,22 @@ var secretText = regexp.MustCompile(`^hn[dci]_`)
 func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
+		s.metrics.inFlight.Inc()
+		defer s.metrics.inFlight.Dec()
 		request := c.Request()
 		exchange := &exchange{
 			id: requestID(request.Header), operation: s.contract.operations[routeKey(request.Method, c.Path())],
 			path: request.URL.EscapedPath(), query: request.URL.RawQuery, cursors: s.cursors,
 		}
-		c.SetRequest(request.WithContext(withExchange(request.Context(), exchange)))
+		ctx := telemetry.With(withExchange(request.Context(), exchange), slog.String("request_id", exchange.id), slog.String("operation", exchange.operationID()))
+		ctx, span := s.startSpan(ctx, request, c.Path(), exchange)
+		c.SetRequest(request.WithContext(ctx))
 		c.Response().Header().Set("X-Request-Id", exchange.id)
 
 		err := recovered(c, next, exchange)
 		status, cut := s.answer(c, exchange, err)
 		duration := time.Since(started)
+		endSpan(span, exchange, status)
 		s.metrics.count(exchange.operationID(), status, duration)
 		s.log(c, exchange, status, duration)
 		if cut {
@@ -109,6 +117,18 @@ func isRefusal(err error) bool {
 	return known.status < http.StatusInternalServerError
 }
 
+// whoIs names a caller in the log, by ids.
+func whoIs(caller domain.Caller) []slog.Attr {
+	organization := slog.String("organization_id", uuid.UUID(caller.Organization).String())
+	switch {
+	case caller.IsClient():
+		return []slog.Attr{organization, slog.String("client_id", caller.ClientID.String())}
+	case caller.StaffID != uuid.Nil:
+		return []slog.Attr{organization, slog.String("staff_id", caller.StaffID.String())}
+	}
+	return nil
+}
+
 // log writes the one line of a request. What the caller sent stands in it as far as it cannot be a secret: the route
 // rather than the path, no query, no header, no body.
 func (s *server) log(c echo.Context, exchange *exchange, status int, duration time.Duration) {
@@ -117,16 +137,7 @@ func (s *server) log(c echo.Context, exchange *exchange, status int, duration ti
 		slog.Int("status", status), slog.Float64("duration_ms", float64(duration.Microseconds())/1000), slog.Int64("bytes", c.Response().Size),
 		slog.String("request_id", exchange.id),
 	}
-	if exchange.caller.StaffID != uuid.Nil {
-		attributes = append(attributes,
-			slog.String("organization_id", uuid.UUID(exchange.caller.Organization).String()),
-			slog.String("staff_id", exchange.caller.StaffID.String()))
-	}
-	if exchange.caller.IsClient() {
-		attributes = append(attributes,
-			slog.String("organization_id", uuid.UUID(exchange.caller.Organization).String()),
-			slog.String("client_id", exchange.caller.ClientID.String()))
-	}
+	attributes = append(attributes, whoIs(exchange.caller)...)
 	level := slog.LevelInfo
 	if failure := exchange.failure; failure.code != "" || failure.cause != nil {
 		attributes = append(attributes, slog.String("code", string(failure.code)))

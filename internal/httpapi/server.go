@@ -10,21 +10,24 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"handover/api"
 	"handover/internal/app"
 	"handover/internal/domain"
+	"handover/internal/telemetry"
 )
 
 // Options are what the installation decides about the surface.
 type Options struct {
 	Log         *slog.Logger
-	CORSOrigins []string                    // the exact origins whose pages may call the service
-	Ready       func(context.Context) error // tells why no requests are taken; nil: they always are
-	Registry    *prometheus.Registry        // where the metrics are; nil: one of the surface's own
-	Now         func() time.Time            // the clock; nil: that of the machine
-	MaxBody     int64                       // how many bytes a body may have; zero: 8 MiB
-	CursorKey   []byte                      // 32 bytes that cursors are sealed with, the same in every process; nil: one of this process's own
+	CORSOrigins []string                      // the exact origins whose pages may call the service
+	Ready       func(context.Context) []Check // tells what taking requests depends on; nil: on nothing
+	Registry    *prometheus.Registry          // where the metrics are; nil: one of the surface's own
+	Now         func() time.Time              // the clock; nil: that of the machine
+	MaxBody     int64                         // how many bytes a body may have; zero: 8 MiB
+	Tracer      trace.TracerProvider          // where spans go; nil: nothing is traced
+	CursorKey   []byte                        // 32 bytes that cursors are sealed with, the same in every process; nil: one of this process's own
 }
 
 const maxBody = 8 << 20
@@ -40,7 +43,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Ready == nil {
-		o.Ready = func(context.Context) error { return nil }
+		o.Ready = func(context.Context) []Check { return nil }
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = maxBody
@@ -124,7 +127,11 @@ func (s *server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		if !operation.public {
-			if err := s.signIn(c.Request(), exchange); err != nil {
+			err := s.signIn(c.Request(), exchange)
+			if caller := whoIs(exchange.caller); caller != nil {
+				c.SetRequest(c.Request().WithContext(telemetry.With(c.Request().Context(), caller...)))
+			}
+			if err != nil {
 				return err
 			}
 		}

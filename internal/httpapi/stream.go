@@ -12,6 +12,7 @@ import (
 	"handover/api"
 	"handover/internal/app"
 	"handover/internal/domain"
+	"handover/internal/telemetry"
 )
 
 // StreamNotifications tells the caller of their notifications as they come, as server-sent events (D2).
@@ -40,7 +41,8 @@ const (
 func (s streamAnswer) VisitStreamNotificationsResponse(w http.ResponseWriter) error {
 	events := &eventWriter{to: w, control: http.NewResponseController(w)}
 	token := exchangeOf(s.ctx).token
-	err := s.handlers.app.FollowNotifications(s.ctx, callerOf(s.ctx), s.after, app.Stream{
+	// A trace of hours, with each look at the database in it, would be of no use to anybody.
+	err := s.handlers.app.FollowNotifications(telemetry.Untraced(s.ctx), callerOf(s.ctx), s.after, app.Stream{
 		Tell: events.tell, SayAlive: events.sayAlive,
 		Caller: func(ctx context.Context) (domain.Caller, error) { return s.handlers.app.Authenticate(ctx, token) },
 	})
@@ -50,7 +52,7 @@ func (s streamAnswer) VisitStreamNotificationsResponse(w http.ResponseWriter) er
 	// It ends as any answer does, whatever the reason: its reader connects again, and goes on where it was.
 	events.deadline()
 	if err != nil && !errors.Is(err, errUnread) && classify(err).Code != domain.CodeUnauthenticated {
-		s.handlers.options.Log.WarnContext(s.ctx, "a stream of notifications was ended", "request_id", exchangeOf(s.ctx).id, "error", err)
+		s.handlers.options.Log.WarnContext(s.ctx, "a stream of notifications was ended", "error", err)
 	}
 	return nil
 }

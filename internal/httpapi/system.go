@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -23,14 +24,47 @@ func (h *handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.G
 // notReadyRetry is when to ask again whether requests are taken.
 const notReadyRetry = time.Second
 
-// GetReadiness tells whether requests are taken. Why they are not is for the log.
-func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
-	if err := h.options.Ready(ctx); err != nil {
-		refusal := domain.Refuse(domain.CodeNotReady, "This instance does not take requests just now.")
-		refusal.RetryAfter = notReadyRetry
-		return nil, fmt.Errorf("%w: %w", refusal, err)
+// Check is one thing that taking requests depends on.
+type Check struct {
+	Name  string
+	Says  string // what is wrong, for anybody to read; empty: nothing is
+	Cause error  // why, for the log
+}
+
+// ready judges the checks: of those that fail, the first says why no requests are taken. Their causes are for the log.
+func ready(checks []Check) error {
+	var failed []string
+	var says string
+	var causes []error
+	for _, check := range checks {
+		if check.Says == "" {
+			continue
+		}
+		if says == "" {
+			says = check.Says
+		}
+		failed = append(failed, check.Name)
+		causes = append(causes, check.Cause)
 	}
-	return api.GetReadiness200JSONResponse{Status: "ready"}, nil
+	if failed == nil {
+		return nil
+	}
+	refusal := domain.Refuse(domain.CodeNotReady, "This instance does not take requests just now: %s", says).With("failed_checks", failed)
+	refusal.RetryAfter = notReadyRetry
+	return errors.Join(append([]error{refusal}, causes...)...)
+}
+
+// GetReadiness tells whether requests are taken, and which check failed where they are not.
+func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+	checks := h.options.Ready(ctx)
+	if err := ready(checks); err != nil {
+		return nil, err
+	}
+	return api.GetReadiness200JSONResponse(readinessOf(checks)), nil
+}
+
+func readinessOf(checks []Check) api.Readiness {
+	return api.Readiness{Status: "ready", Checks: all(checks, func(check Check) string { return check.Name })}
 }
 
 // document is an answer whose bytes are there already.
@@ -57,17 +91,26 @@ func (d document) VisitGetOpenapiJSONResponse(w http.ResponseWriter) error { ret
 func (d document) VisitGetOpenapiYAMLResponse(w http.ResponseWriter) error { return d.write(w) }
 
 // GetMetrics gathers the metrics, in the text format of Prometheus.
-func (h *handlers) GetMetrics(context.Context, api.GetMetricsRequestObject) (api.GetMetricsResponseObject, error) {
+func (h *handlers) GetMetrics(ctx context.Context, _ api.GetMetricsRequestObject) (api.GetMetricsResponseObject, error) {
+	text, err := h.metricsText(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+func (h *handlers) metricsText(ctx context.Context) (document, error) {
 	families, err := h.options.Registry.Gather()
 	if err != nil {
-		return nil, fmt.Errorf("gather metrics: %w", err)
+		// What cannot be told must not hide the rest.
+		h.options.Log.WarnContext(ctx, "some metrics could not be gathered", "error", err)
 	}
 	format := expfmt.NewFormat(expfmt.TypeTextPlain)
 	var text bytes.Buffer
 	encoder := expfmt.NewEncoder(&text, format)
 	for _, family := range families {
 		if err := encoder.Encode(family); err != nil {
-			return nil, fmt.Errorf("write metrics: %w", err)
+			return document{}, fmt.Errorf("write metrics: %w", err)
 		}
 	}
 	return document{string(format), text.Bytes()}, nil

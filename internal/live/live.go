@@ -93,6 +93,16 @@ func (f *Follower[K]) Close() {
 	}
 }
 
+// Followers tells how many follow, whatever it is.
+func (h *Hub[K]) Followers() (count int) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	for _, followers := range h.followers {
+		count += len(followers)
+	}
+	return count
+}
+
 // End ends all following, for good.
 func (h *Hub[K]) End() {
 	h.lock.Lock()

@@ -14,9 +14,12 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"handover/internal/app"
 	"handover/internal/atonce"
+	"handover/internal/telemetry"
 )
 
 // smtpMailer hands mails to a mail server, each in a conversation of its own.
@@ -34,7 +37,10 @@ const answerFactor = 4
 
 // Send hands one mail over. Everything but the end of the mail is sent first, so that whatever goes wrong until then is
 // known to have delivered nothing. The end leaves with the record that it does.
-func (s *smtpMailer) Send(ctx context.Context, mail app.Mail, handingOver func(context.Context, *atonce.Conn) error) error {
+func (s *smtpMailer) Send(ctx context.Context, mail app.Mail, handingOver func(context.Context, *atonce.Conn) error) (err error) {
+	ctx, span := telemetry.Start(ctx, "SMTP send", trace.WithSpanKind(trace.SpanKindClient))
+	defer func() { telemetry.End(span, err) }()
+	span.SetAttributes(attribute.String("server.address", s.server.host), attribute.String("network.protocol.name", "smtp"))
 	written, err := s.composer.compose(mail)
 	if err != nil {
 		return err

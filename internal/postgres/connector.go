@@ -11,6 +11,7 @@ import (
 	"github.com/lib/pq"
 
 	"handover/internal/atonce"
+	"handover/internal/telemetry"
 )
 
 // Open opens a pool whose connections keep the statements prepared that are marked for it (see keepPrepared), whoever sends
@@ -125,11 +126,15 @@ func (c *preparingConn) BeginTx(ctx context.Context, options driver.TxOptions) (
 	if _, err := c.ExecContext(ctx, begin, nil); err != nil {
 		return nil, errors.Join(err, c.Rollback())
 	}
+	var begun driver.Tx = c.pqConn
 	if given {
 		wanted.applied = true
-		return settledTx{preparingConn: c, settings: wanted}, nil
+		begun = settledTx{preparingConn: c, settings: wanted}
 	}
-	return c.pqConn, nil
+	if telemetry.Tracing(ctx) {
+		begun = tracedEnd{begun, ctx}
+	}
+	return begun, nil
 }
 
 // settledTx is a transaction with its settings.
@@ -152,7 +157,25 @@ func (t settledTx) Commit() error {
 	return t.pqConn.Commit()
 }
 
-func (c *preparingConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+// QueryContext reads with a statement, which is a span where the context is traced.
+func (c *preparingConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (rows driver.Rows, err error) {
+	if telemetry.Tracing(ctx) {
+		span := startStatement(ctx, text)
+		defer func() { telemetry.End(span, err) }()
+	}
+	return c.query(ctx, text, args)
+}
+
+// ExecContext runs a statement, likewise.
+func (c *preparingConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (result driver.Result, err error) {
+	if telemetry.Tracing(ctx) {
+		span := startStatement(ctx, text)
+		defer func() { telemetry.End(span, err) }()
+	}
+	return c.exec(ctx, text, args)
+}
+
+func (c *preparingConn) query(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
 	statement, err := c.statement(ctx, text, args)
 	if err != nil {
 		return nil, err
@@ -163,7 +186,7 @@ func (c *preparingConn) QueryContext(ctx context.Context, text string, args []dr
 	return c.pqConn.QueryContext(ctx, text, args)
 }
 
-func (c *preparingConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+func (c *preparingConn) exec(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	statement, err := c.statement(ctx, text, args)
 	if err != nil {
 		return nil, err

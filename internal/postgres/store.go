@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -20,7 +21,8 @@ import (
 type Store struct {
 	DB *sqlx.DB
 
-	shares *shares // of the organizations in the connections
+	shares   *shares // of the organizations in the connections
+	repeated atomic.Int64
 
 	keepPrepared bool
 }
@@ -49,11 +51,18 @@ type Tx struct {
 	// forValues is set once statements are planned for their values, see planForValues.
 	forValues bool
 	along     *atonce.Conn
+	committed []func()
 }
 
 // CommitTogetherWith has what a connection keeps back leave in the same instant as COMMIT does: a process that is killed has sent
 // both or neither. What COMMIT failed for may be found out only after it has left. Connections that Open has not opened leave it back.
 func (tx *Tx) CommitTogetherWith(held *atonce.Conn) { tx.along = held }
+
+// OnCommit has something done once the transaction is committed, and not where it is undone: such as counting.
+func (tx *Tx) OnCommit(do func()) { tx.committed = append(tx.committed, do) }
+
+// Repeated is how often a transaction was run again since the store was made, because the database had ended it in favour of another.
+func (s *Store) Repeated() int64 { return s.repeated.Load() }
 
 // beginStatements take the unprivileged role and set the organization, both for this transaction alone. Waiting for a
 // lock is bounded, so that nothing hangs silently. Prepared statements are planned once: they are short, and planning them
@@ -80,6 +89,7 @@ func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, is
 		if err == nil || attempt == attempts || !endedInFavourOfAnother(err) {
 			return translate(err)
 		}
+		s.repeated.Add(1)
 		pause := time.Duration(attempt) * time.Duration(10+rand.IntN(40)) * time.Millisecond
 		select {
 		case <-ctx.Done():
@@ -116,6 +126,9 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 	first.along = tx.along
 	if err := begun.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", translateCommit(err))
+	}
+	for _, do := range tx.committed {
+		do()
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/golang-migrate/migrate/v4/source"
 
@@ -45,7 +46,21 @@ func readStatus(ctx context.Context, databaseURL string, files fs.FS) (State, er
 	}
 	defer func() { _ = db.Close() }()
 	db.SetMaxOpenConns(1)
+	return readFrom(ctx, db, names)
+}
 
+// Read reads on an open database where it stands, as Status does. A few short statements, for who asks all the time.
+func Read(ctx context.Context, db *sql.DB) (State, error) {
+	names, err := ownNames()
+	if err != nil {
+		return State{}, err
+	}
+	return readFrom(ctx, db, names)
+}
+
+var ownNames = sync.OnceValues(func() (names, error) { return readNames(migrations.Files) })
+
+func readFrom(ctx context.Context, db *sql.DB, names names) (State, error) {
 	status := State{Latest: names.latest()}
 	if err := readOwnVersion(ctx, db, &status); err != nil {
 		return State{}, fmt.Errorf("read the version of the schema: %w", err)
@@ -70,12 +85,9 @@ func readOwnVersion(ctx context.Context, db *sql.DB, status *State) error {
 }
 
 func readRiverVersion(ctx context.Context, db *sql.DB, status *State) error {
-	river, err := newRiverMigrator(db)
-	if err != nil {
+	var err error
+	if status.RiverLatest, err = riverLatest(); err != nil {
 		return err
-	}
-	for _, migration := range river.AllVersions() {
-		status.RiverLatest = max(status.RiverLatest, migration.Version)
 	}
 	const table = RiverSchema + ".river_migration"
 	exists, err := tableExists(ctx, db, table)
@@ -84,6 +96,18 @@ func readRiverVersion(ctx context.Context, db *sql.DB, status *State) error {
 	}
 	return db.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM `+table).Scan(&status.RiverVersion)
 }
+
+// riverLatest is the newest version of River's schema that this program knows.
+var riverLatest = sync.OnceValues(func() (latest int, err error) {
+	river, err := newRiverMigrator(nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, migration := range river.AllVersions() {
+		latest = max(latest, migration.Version)
+	}
+	return latest, nil
+})
 
 func tableExists(ctx context.Context, db *sql.DB, table string) (bool, error) {
 	var exists bool

@@ -11,8 +11,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/trace"
 
 	"handover/internal/app"
 	"handover/internal/domain"
@@ -28,7 +31,7 @@ type Queue struct {
 
 // NewQueue makes a queue that only inserts.
 func NewQueue(db *sql.DB, log *slog.Logger) (*Queue, error) {
-	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{Schema: Schema, Logger: warnings(log)})
+	client, err := river.NewClient(riverdatabasesql.New(db), &river.Config{Schema: Schema, Logger: warnings(log), Middleware: []rivertype.Middleware{&remembering{}}})
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
@@ -91,7 +94,21 @@ type Worker struct {
 // Option changes how a worker works.
 type Option func(*settings)
 
-type settings struct{ pullsEvery time.Duration }
+type settings struct {
+	pullsEvery time.Duration
+	registry   prometheus.Registerer
+	tracer     trace.TracerProvider
+}
+
+// CountIn says where the metrics of jobs are registered.
+func CountIn(registry prometheus.Registerer) Option {
+	return func(s *settings) { s.registry = registry }
+}
+
+// TraceTo says where the spans of jobs go; nil: nothing is traced.
+func TraceTo(tracer trace.TracerProvider) Option {
+	return func(s *settings) { s.tracer = tracer }
+}
 
 // PullCaMSEvery sets how often the changes of CaMS are pulled.
 func PullCaMSEvery(period time.Duration) Option {
@@ -104,6 +121,10 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 	chosen := settings{pullsEvery: pullsEvery}
 	for _, option := range options {
 		option(&chosen)
+	}
+	observing, err := newObserving(log, chosen)
+	if err != nil {
+		return nil, err
 	}
 	background, end := context.WithCancel(context.WithoutCancel(ctx))
 	workers := river.NewWorkers()
@@ -119,7 +140,7 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 		queues[mailQueue] = river.QueueConfig{MaxWorkers: mailsAtOnce}
 	}
 	config := &river.Config{
-		Schema: Schema, Logger: warnings(log), Workers: workers,
+		Schema: Schema, Logger: warnings(log), Workers: workers, Middleware: []rivertype.Middleware{&remembering{}, observing},
 		Queues:               queues,
 		FetchPollInterval:    pollEvery,
 		FetchCooldown:        pollEvery / 2,
