@@ -135,6 +135,9 @@ var jobKinds = []string{
 	runArgs{}.Kind(), sweepArgs{}.Kind(), turnsArgs{}.Kind(), mailArgs{}.Kind(), invitationArgs{}.Kind(), pullsArgs{}.Kind(), pullArgs{}.Kind(), syncArgs{}.Kind(),
 }
 
+// housekeeping are the kinds of jobs that come by themselves.
+var housekeeping = map[string]bool{sweepArgs{}.Kind(): true, turnsArgs{}.Kind(): true, pullsArgs{}.Kind(): true}
+
 // Work works on a job.
 func (o *observing) Work(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) (err error) {
 	started := time.Now()
@@ -155,8 +158,8 @@ func (o *observing) Work(ctx context.Context, job *rivertype.JobRow, work func(c
 			}
 		}
 		level := slog.LevelInfo
-		if outcome == jobLater {
-			level = slog.LevelDebug
+		if outcome == jobLater || outcome == jobDone && housekeeping[job.Kind] {
+			level = slog.LevelDebug // as it goes all day
 		}
 		o.log.LogAttrs(ctx, level, "job", slog.String("outcome", outcome), slog.Float64("duration_ms", float64(duration.Microseconds())/1000))
 	}()
