@@ -1,10 +1,12 @@
 package main
 
 import (
+	"log/slog"
 	"path/filepath"
 	"strings"
 
 	"handover/internal/app"
+	"handover/internal/atonce"
 	"handover/internal/embedded"
 	"handover/internal/mail"
 )
@@ -25,7 +27,10 @@ type mailFlags struct {
 var mailDir = filepath.Join(embedded.DefaultDir, "mail")
 
 // mailer makes what sends mails. address is where the service is reached.
-func (f mailFlags) mailer(address string) (app.Mailer, error) {
+func (f mailFlags) mailer(log *slog.Logger, address string) (app.Mailer, error) {
+	if err := atonce.Possible(); err != nil && f.SMTPURL != "" {
+		log.Warn("this machine cannot record that a mail goes out in the instant in which it does: a kill within a microsecond may lose one", "error", err)
+	}
 	link := f.NotificationURL
 	if link == "" {
 		link = strings.TrimRight(address, "/") + "/v1/notifications/{id}"

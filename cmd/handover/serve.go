@@ -54,7 +54,7 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if c.PublicURL != "" {
 		address = strings.TrimRight(c.PublicURL, "/")
 	}
-	mailer, err := c.mailer(address)
+	mailer, err := c.mailer(log, address)
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ const usualAddress = "http://127.0.0.1:8080"
 // Run works until the context ends, then finishes what is under way.
 func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	address := cmp.Or(c.PublicURL, usualAddress)
-	mailer, err := c.mailer(address)
+	mailer, err := c.mailer(log, address)
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ func (a *App) takeMail(ctx context.Context, organization domain.OrganizationID, 
 			again = mailAgainAfter
 			return nil
 		case postgres.MailUnsettled:
-			a.log.WarnContext(ctx, "a mail may have arrived or not; it is not sent again", of.is)
+			a.log.WarnContext(ctx, "a mail went out when its worker or PostgreSQL ended; it is not sent again", of.is)
 			tx.OnCommit(a.metrics.mails.WithLabelValues(of.kind, mailUncertain).Inc)
 			return tx.SettleMail(ctx, of.Mailing, postgres.MailUncertain, false, a.instant())
 		case postgres.MailDone:

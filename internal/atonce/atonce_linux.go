@@ -38,6 +38,12 @@ func writeBoth(first net.Conn, data []byte, second net.Conn, held []byte) (n, m 
 	return n, m, errors.Join(outer, inner, err)
 }
 
+// Possible is nil where the machine can do both writes in one call, and else tells why not.
+func Possible() error {
+	_, err := theLine()
+	return err
+}
+
 func raw(conn net.Conn) (syscall.RawConn, error) {
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
