@@ -3656,6 +3656,9 @@ type PreconditionFailed = Problem
 // PreconditionRequired An RFC 9457 problem.
 type PreconditionRequired = Problem
 
+// RequestTimeout An RFC 9457 problem.
+type RequestTimeout = Problem
+
 // ServiceUnavailable An RFC 9457 problem.
 type ServiceUnavailable = Problem
 

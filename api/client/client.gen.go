@@ -3665,6 +3665,9 @@ type PreconditionFailed = Problem
 // PreconditionRequired An RFC 9457 problem.
 type PreconditionRequired = Problem
 
+// RequestTimeout An RFC 9457 problem.
+type RequestTimeout = Problem
+
 // ServiceUnavailable An RFC 9457 problem.
 type ServiceUnavailable = Problem
 
@@ -16338,15 +16341,24 @@ type CreateAPITokenResponse201Headers struct {
 	Location            string
 }
 
+// CreateAPITokenResponse408Headers the declared response headers of an HTTP 408 response for CreateAPIToken
+type CreateAPITokenResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateAPITokenResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *CreatedAPIToken
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateAPITokenResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateAPITokenResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16463,6 +16475,11 @@ type AssignStaffResponse202Headers struct {
 	Sunset              *string
 }
 
+// AssignStaffResponse408Headers the declared response headers of an HTTP 408 response for AssignStaff
+type AssignStaffResponse408Headers struct {
+	XRequestID *string
+}
+
 type AssignStaffResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16470,12 +16487,16 @@ type AssignStaffResponse struct {
 	JSON200 *Run
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Run
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *AssignStaffResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *AssignStaffResponse202Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *AssignStaffResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16507,15 +16528,24 @@ type GetAssignmentSummaryResponse200Headers struct {
 	IdempotencyReplayed *string
 }
 
+// GetAssignmentSummaryResponse408Headers the declared response headers of an HTTP 408 response for GetAssignmentSummary
+type GetAssignmentSummaryResponse408Headers struct {
+	XRequestID *string
+}
+
 type GetAssignmentSummaryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AssignmentSummary
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetAssignmentSummaryResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *GetAssignmentSummaryResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16615,15 +16645,24 @@ type CreateCalendarEventResponse201Headers struct {
 	Location            string
 }
 
+// CreateCalendarEventResponse408Headers the declared response headers of an HTTP 408 response for CreateCalendarEvent
+type CreateCalendarEventResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateCalendarEventResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *CalendarEvent
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateCalendarEventResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateCalendarEventResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16661,6 +16700,11 @@ type UpsertCalendarEventByExternalIDResponse201Headers struct {
 	Location string
 }
 
+// UpsertCalendarEventByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertCalendarEventByExternalID
+type UpsertCalendarEventByExternalIDResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpsertCalendarEventByExternalIDResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16668,12 +16712,16 @@ type UpsertCalendarEventByExternalIDResponse struct {
 	JSON200 *CalendarEvent
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *CalendarEvent
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpsertCalendarEventByExternalIDResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *UpsertCalendarEventByExternalIDResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpsertCalendarEventByExternalIDResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16745,15 +16793,24 @@ type UpdateCalendarEventResponse200Headers struct {
 	ETag string
 }
 
+// UpdateCalendarEventResponse408Headers the declared response headers of an HTTP 408 response for UpdateCalendarEvent
+type UpdateCalendarEventResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpdateCalendarEventResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *CalendarEvent
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateCalendarEventResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpdateCalendarEventResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16853,15 +16910,24 @@ type CreateClientResponse201Headers struct {
 	Location            string
 }
 
+// CreateClientResponse408Headers the declared response headers of an HTTP 408 response for CreateClient
+type CreateClientResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateClientResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Client
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateClientResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateClientResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16964,15 +17030,24 @@ type LinkCamsResponse200Headers struct {
 	ETag string
 }
 
+// LinkCamsResponse408Headers the declared response headers of an HTTP 408 response for LinkCams
+type LinkCamsResponse408Headers struct {
+	XRequestID *string
+}
+
 type LinkCamsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Client
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *LinkCamsResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *LinkCamsResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17126,15 +17201,24 @@ type UpdateClientSectionResponse200Headers struct {
 	ETag string
 }
 
+// UpdateClientSectionResponse408Headers the declared response headers of an HTTP 408 response for UpdateClientSection
+type UpdateClientSectionResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpdateClientSectionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Client
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateClientSectionResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpdateClientSectionResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17239,15 +17323,24 @@ type ReplaceIntakeTemplateResponse200Headers struct {
 	ETag string
 }
 
+// ReplaceIntakeTemplateResponse408Headers the declared response headers of an HTTP 408 response for ReplaceIntakeTemplate
+type ReplaceIntakeTemplateResponse408Headers struct {
+	XRequestID *string
+}
+
 type ReplaceIntakeTemplateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *IntakeTemplate
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ReplaceIntakeTemplateResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *ReplaceIntakeTemplateResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17307,13 +17400,22 @@ func (r GetInvitationResponse) ContentType() string {
 	return ""
 }
 
+// AcceptInvitationResponse408Headers the declared response headers of an HTTP 408 response for AcceptInvitation
+type AcceptInvitationResponse408Headers struct {
+	XRequestID *string
+}
+
 type AcceptInvitationResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AcceptedInvitation
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *AcceptInvitationResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17353,6 +17455,11 @@ type ManageAssignmentsResponse202Headers struct {
 	PreferenceApplied   string
 }
 
+// ManageAssignmentsResponse408Headers the declared response headers of an HTTP 408 response for ManageAssignments
+type ManageAssignmentsResponse408Headers struct {
+	XRequestID *string
+}
+
 type ManageAssignmentsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17360,12 +17467,16 @@ type ManageAssignmentsResponse struct {
 	JSON200 *Run
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Run
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ManageAssignmentsResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ManageAssignmentsResponse202Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *ManageAssignmentsResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17432,15 +17543,24 @@ type CreateMatterResponse201Headers struct {
 	Location            string
 }
 
+// CreateMatterResponse408Headers the declared response headers of an HTTP 408 response for CreateMatter
+type CreateMatterResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateMatterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Matter
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateMatterResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateMatterResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17478,6 +17598,11 @@ type UpsertMatterByExternalIDResponse201Headers struct {
 	Location string
 }
 
+// UpsertMatterByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertMatterByExternalID
+type UpsertMatterByExternalIDResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpsertMatterByExternalIDResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17485,12 +17610,16 @@ type UpsertMatterByExternalIDResponse struct {
 	JSON200 *Matter
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Matter
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpsertMatterByExternalIDResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *UpsertMatterByExternalIDResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpsertMatterByExternalIDResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17562,15 +17691,24 @@ type UpdateMatterResponse200Headers struct {
 	ETag string
 }
 
+// UpdateMatterResponse408Headers the declared response headers of an HTTP 408 response for UpdateMatter
+type UpdateMatterResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpdateMatterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Matter
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateMatterResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpdateMatterResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17715,15 +17853,24 @@ type ReplaceNotificationSettingsResponse200Headers struct {
 	ETag string
 }
 
+// ReplaceNotificationSettingsResponse408Headers the declared response headers of an HTTP 408 response for ReplaceNotificationSettings
+type ReplaceNotificationSettingsResponse408Headers struct {
+	XRequestID *string
+}
+
 type ReplaceNotificationSettingsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *NotificationSettings
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ReplaceNotificationSettingsResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *ReplaceNotificationSettingsResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17788,15 +17935,24 @@ type MarkNotificationsReadResponse200Headers struct {
 	IdempotencyReplayed *string
 }
 
+// MarkNotificationsReadResponse408Headers the declared response headers of an HTTP 408 response for MarkNotificationsRead
+type MarkNotificationsReadResponse408Headers struct {
+	XRequestID *string
+}
+
 type MarkNotificationsReadResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *NotificationsMarked
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *MarkNotificationsReadResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *MarkNotificationsReadResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17938,6 +18094,11 @@ type UpsertPersonByExternalIDResponse201Headers struct {
 	Location string
 }
 
+// UpsertPersonByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertPersonByExternalID
+type UpsertPersonByExternalIDResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpsertPersonByExternalIDResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17945,12 +18106,16 @@ type UpsertPersonByExternalIDResponse struct {
 	JSON200 *Person
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Person
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpsertPersonByExternalIDResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *UpsertPersonByExternalIDResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpsertPersonByExternalIDResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18023,15 +18188,24 @@ type BecomeClientResponse200Headers struct {
 	IdempotencyReplayed *string
 }
 
+// BecomeClientResponse408Headers the declared response headers of an HTTP 408 response for BecomeClient
+type BecomeClientResponse408Headers struct {
+	XRequestID *string
+}
+
 type BecomeClientResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Client
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *BecomeClientResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *BecomeClientResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18071,6 +18245,11 @@ type ReassignWorkResponse202Headers struct {
 	PreferenceApplied   *string
 }
 
+// ReassignWorkResponse408Headers the declared response headers of an HTTP 408 response for ReassignWork
+type ReassignWorkResponse408Headers struct {
+	XRequestID *string
+}
+
 type ReassignWorkResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18078,12 +18257,16 @@ type ReassignWorkResponse struct {
 	JSON200 *Run
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Run
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ReassignWorkResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ReassignWorkResponse202Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *ReassignWorkResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18117,15 +18300,24 @@ type CreateReferralResponse201Headers struct {
 	Location            string
 }
 
+// CreateReferralResponse408Headers the declared response headers of an HTTP 408 response for CreateReferral
+type CreateReferralResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateReferralResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Person
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateReferralResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateReferralResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18171,6 +18363,11 @@ type RemoveStaffResponse202Headers struct {
 	Sunset              *string
 }
 
+// RemoveStaffResponse408Headers the declared response headers of an HTTP 408 response for RemoveStaff
+type RemoveStaffResponse408Headers struct {
+	XRequestID *string
+}
+
 type RemoveStaffResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18178,12 +18375,16 @@ type RemoveStaffResponse struct {
 	JSON200 *Run
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Run
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *RemoveStaffResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *RemoveStaffResponse202Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *RemoveStaffResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18289,15 +18490,24 @@ type CancelRunResponse200Headers struct {
 	IdempotencyReplayed *string
 }
 
+// CancelRunResponse408Headers the declared response headers of an HTTP 408 response for CancelRun
+type CancelRunResponse408Headers struct {
+	XRequestID *string
+}
+
 type CancelRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Run
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *CancelRunResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CancelRunResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18486,6 +18696,11 @@ type UndoRunResponse202Headers struct {
 	PreferenceApplied   string
 }
 
+// UndoRunResponse408Headers the declared response headers of an HTTP 408 response for UndoRun
+type UndoRunResponse408Headers struct {
+	XRequestID *string
+}
+
 type UndoRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18493,12 +18708,16 @@ type UndoRunResponse struct {
 	JSON200 *Run
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Run
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UndoRunResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *UndoRunResponse202Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UndoRunResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18532,15 +18751,24 @@ type CreateSelectionResponse201Headers struct {
 	Location            string
 }
 
+// CreateSelectionResponse408Headers the declared response headers of an HTTP 408 response for CreateSelection
+type CreateSelectionResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateSelectionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *StoredSelection
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateSelectionResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateSelectionResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18614,15 +18842,24 @@ type CreateSessionResponse201Headers struct {
 	Location     string
 }
 
+// CreateSessionResponse408Headers the declared response headers of an HTTP 408 response for CreateSession
+type CreateSessionResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Session
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateSessionResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateSessionResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18720,15 +18957,24 @@ type CreateStaffResponse201Headers struct {
 	Location            string
 }
 
+// CreateStaffResponse408Headers the declared response headers of an HTTP 408 response for CreateStaff
+type CreateStaffResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateStaffResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Staff
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateStaffResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateStaffResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18795,15 +19041,24 @@ type CreateStaffGroupResponse201Headers struct {
 	Location            string
 }
 
+// CreateStaffGroupResponse408Headers the declared response headers of an HTTP 408 response for CreateStaffGroup
+type CreateStaffGroupResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateStaffGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *StaffGroup
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateStaffGroupResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateStaffGroupResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18875,15 +19130,24 @@ type UpdateStaffGroupResponse200Headers struct {
 	ETag string
 }
 
+// UpdateStaffGroupResponse408Headers the declared response headers of an HTTP 408 response for UpdateStaffGroup
+type UpdateStaffGroupResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpdateStaffGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *StaffGroup
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateStaffGroupResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpdateStaffGroupResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18921,6 +19185,11 @@ type UpsertStaffByExternalIDResponse201Headers struct {
 	Location string
 }
 
+// UpsertStaffByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertStaffByExternalID
+type UpsertStaffByExternalIDResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpsertStaffByExternalIDResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18928,12 +19197,16 @@ type UpsertStaffByExternalIDResponse struct {
 	JSON200 *Staff
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Staff
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpsertStaffByExternalIDResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *UpsertStaffByExternalIDResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpsertStaffByExternalIDResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19005,15 +19278,24 @@ type UpdateStaffResponse200Headers struct {
 	ETag string
 }
 
+// UpdateStaffResponse408Headers the declared response headers of an HTTP 408 response for UpdateStaff
+type UpdateStaffResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpdateStaffResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Staff
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateStaffResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpdateStaffResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19236,15 +19518,24 @@ type CreateTaskResponse201Headers struct {
 	Location            string
 }
 
+// CreateTaskResponse408Headers the declared response headers of an HTTP 408 response for CreateTask
+type CreateTaskResponse408Headers struct {
+	XRequestID *string
+}
+
 type CreateTaskResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Task
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateTaskResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *CreateTaskResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19282,6 +19573,11 @@ type UpsertTaskByExternalIDResponse201Headers struct {
 	Location string
 }
 
+// UpsertTaskByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertTaskByExternalID
+type UpsertTaskByExternalIDResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpsertTaskByExternalIDResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19289,12 +19585,16 @@ type UpsertTaskByExternalIDResponse struct {
 	JSON200 *Task
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Task
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpsertTaskByExternalIDResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *UpsertTaskByExternalIDResponse201Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpsertTaskByExternalIDResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19366,15 +19666,24 @@ type UpdateTaskResponse200Headers struct {
 	ETag string
 }
 
+// UpdateTaskResponse408Headers the declared response headers of an HTTP 408 response for UpdateTask
+type UpdateTaskResponse408Headers struct {
+	XRequestID *string
+}
+
 type UpdateTaskResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Task
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateTaskResponse200Headers
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *UpdateTaskResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19401,11 +19710,20 @@ func (r UpdateTaskResponse) ContentType() string {
 	return ""
 }
 
+// ReceiveCamsWebhookResponse408Headers the declared response headers of an HTTP 408 response for ReceiveCamsWebhook
+type ReceiveCamsWebhookResponse408Headers struct {
+	XRequestID *string
+}
+
 type ReceiveCamsWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers408 the parsed response headers for an HTTP 408 response
+	Headers408 *ReceiveCamsWebhookResponse408Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22112,6 +22430,13 @@ func ParseCreateAPITokenResponse(rsp *http.Response) (*CreateAPITokenResponse, e
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22153,6 +22478,16 @@ func ParseCreateAPITokenResponse(rsp *http.Response) (*CreateAPITokenResponse, e
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateAPITokenResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22261,6 +22596,13 @@ func ParseAssignStaffResponse(rsp *http.Response) (*AssignStaffResponse, error) 
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22354,6 +22696,16 @@ func ParseAssignStaffResponse(rsp *http.Response) (*AssignStaffResponse, error) 
 			headers.Sunset = &value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 408:
+		var headers AssignStaffResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22380,6 +22732,13 @@ func ParseGetAssignmentSummaryResponse(rsp *http.Response) (*GetAssignmentSummar
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22400,6 +22759,16 @@ func ParseGetAssignmentSummaryResponse(rsp *http.Response) (*GetAssignmentSummar
 			headers.IdempotencyReplayed = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers GetAssignmentSummaryResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22492,6 +22861,13 @@ func ParseCreateCalendarEventResponse(rsp *http.Response) (*CreateCalendarEventR
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22526,6 +22902,16 @@ func ParseCreateCalendarEventResponse(rsp *http.Response) (*CreateCalendarEventR
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateCalendarEventResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22558,6 +22944,13 @@ func ParseUpsertCalendarEventByExternalIDResponse(rsp *http.Response) (*UpsertCa
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -22596,6 +22989,16 @@ func ParseUpsertCalendarEventByExternalIDResponse(rsp *http.Response) (*UpsertCa
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpsertCalendarEventByExternalIDResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22668,6 +23071,13 @@ func ParseUpdateCalendarEventResponse(rsp *http.Response) (*UpdateCalendarEventR
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22688,6 +23098,16 @@ func ParseUpdateCalendarEventResponse(rsp *http.Response) (*UpdateCalendarEventR
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpdateCalendarEventResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22780,6 +23200,13 @@ func ParseCreateClientResponse(rsp *http.Response) (*CreateClientResponse, error
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22814,6 +23241,16 @@ func ParseCreateClientResponse(rsp *http.Response) (*CreateClientResponse, error
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateClientResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -22915,6 +23352,13 @@ func ParseLinkCamsResponse(rsp *http.Response) (*LinkCamsResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22935,6 +23379,16 @@ func ParseLinkCamsResponse(rsp *http.Response) (*LinkCamsResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers LinkCamsResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23113,6 +23567,13 @@ func ParseUpdateClientSectionResponse(rsp *http.Response) (*UpdateClientSectionR
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23133,6 +23594,16 @@ func ParseUpdateClientSectionResponse(rsp *http.Response) (*UpdateClientSectionR
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpdateClientSectionResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23238,6 +23709,13 @@ func ParseReplaceIntakeTemplateResponse(rsp *http.Response) (*ReplaceIntakeTempl
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23258,6 +23736,16 @@ func ParseReplaceIntakeTemplateResponse(rsp *http.Response) (*ReplaceIntakeTempl
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers ReplaceIntakeTemplateResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23317,6 +23805,13 @@ func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationRespons
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23324,6 +23819,19 @@ func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationRespons
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 408:
+		var headers AcceptInvitationResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23356,6 +23864,13 @@ func ParseManageAssignmentsResponse(rsp *http.Response) (*ManageAssignmentsRespo
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -23408,6 +23923,16 @@ func ParseManageAssignmentsResponse(rsp *http.Response) (*ManageAssignmentsRespo
 			headers.PreferenceApplied = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 408:
+		var headers ManageAssignmentsResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23467,6 +23992,13 @@ func ParseCreateMatterResponse(rsp *http.Response) (*CreateMatterResponse, error
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23501,6 +24033,16 @@ func ParseCreateMatterResponse(rsp *http.Response) (*CreateMatterResponse, error
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateMatterResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23533,6 +24075,13 @@ func ParseUpsertMatterByExternalIDResponse(rsp *http.Response) (*UpsertMatterByE
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -23571,6 +24120,16 @@ func ParseUpsertMatterByExternalIDResponse(rsp *http.Response) (*UpsertMatterByE
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpsertMatterByExternalIDResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23643,6 +24202,13 @@ func ParseUpdateMatterResponse(rsp *http.Response) (*UpdateMatterResponse, error
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23663,6 +24229,16 @@ func ParseUpdateMatterResponse(rsp *http.Response) (*UpdateMatterResponse, error
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpdateMatterResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23814,6 +24390,13 @@ func ParseReplaceNotificationSettingsResponse(rsp *http.Response) (*ReplaceNotif
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23834,6 +24417,16 @@ func ParseReplaceNotificationSettingsResponse(rsp *http.Response) (*ReplaceNotif
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers ReplaceNotificationSettingsResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -23893,6 +24486,13 @@ func ParseMarkNotificationsReadResponse(rsp *http.Response) (*MarkNotificationsR
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23913,6 +24513,16 @@ func ParseMarkNotificationsReadResponse(rsp *http.Response) (*MarkNotificationsR
 			headers.IdempotencyReplayed = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers MarkNotificationsReadResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24051,6 +24661,13 @@ func ParseUpsertPersonByExternalIDResponse(rsp *http.Response) (*UpsertPersonByE
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24088,6 +24705,16 @@ func ParseUpsertPersonByExternalIDResponse(rsp *http.Response) (*UpsertPersonByE
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpsertPersonByExternalIDResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24160,6 +24787,13 @@ func ParseBecomeClientResponse(rsp *http.Response) (*BecomeClientResponse, error
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24187,6 +24821,16 @@ func ParseBecomeClientResponse(rsp *http.Response) (*BecomeClientResponse, error
 			headers.IdempotencyReplayed = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers BecomeClientResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24219,6 +24863,13 @@ func ParseReassignWorkResponse(rsp *http.Response) (*ReassignWorkResponse, error
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -24271,6 +24922,16 @@ func ParseReassignWorkResponse(rsp *http.Response) (*ReassignWorkResponse, error
 			headers.PreferenceApplied = &value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 408:
+		var headers ReassignWorkResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24296,6 +24957,13 @@ func ParseCreateReferralResponse(rsp *http.Response) (*CreateReferralResponse, e
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -24331,6 +24999,16 @@ func ParseCreateReferralResponse(rsp *http.Response) (*CreateReferralResponse, e
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateReferralResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24363,6 +25041,13 @@ func ParseRemoveStaffResponse(rsp *http.Response) (*RemoveStaffResponse, error) 
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -24457,6 +25142,16 @@ func ParseRemoveStaffResponse(rsp *http.Response) (*RemoveStaffResponse, error) 
 			headers.Sunset = &value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 408:
+		var headers RemoveStaffResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24569,6 +25264,13 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24589,6 +25291,16 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 			headers.IdempotencyReplayed = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers CancelRunResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24779,6 +25491,13 @@ func ParseUndoRunResponse(rsp *http.Response) (*UndoRunResponse, error) {
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24830,6 +25549,16 @@ func ParseUndoRunResponse(rsp *http.Response) (*UndoRunResponse, error) {
 			headers.PreferenceApplied = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 408:
+		var headers UndoRunResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24855,6 +25584,13 @@ func ParseCreateSelectionResponse(rsp *http.Response) (*CreateSelectionResponse,
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -24890,6 +25626,16 @@ func ParseCreateSelectionResponse(rsp *http.Response) (*CreateSelectionResponse,
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateSelectionResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -24962,6 +25708,13 @@ func ParseCreateSessionResponse(rsp *http.Response) (*CreateSessionResponse, err
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24996,6 +25749,16 @@ func ParseCreateSessionResponse(rsp *http.Response) (*CreateSessionResponse, err
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateSessionResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25084,6 +25847,13 @@ func ParseCreateStaffResponse(rsp *http.Response) (*CreateStaffResponse, error) 
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25118,6 +25888,16 @@ func ParseCreateStaffResponse(rsp *http.Response) (*CreateStaffResponse, error) 
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateStaffResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25177,6 +25957,13 @@ func ParseCreateStaffGroupResponse(rsp *http.Response) (*CreateStaffGroupRespons
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25211,6 +25998,16 @@ func ParseCreateStaffGroupResponse(rsp *http.Response) (*CreateStaffGroupRespons
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateStaffGroupResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25283,6 +26080,13 @@ func ParseUpdateStaffGroupResponse(rsp *http.Response) (*UpdateStaffGroupRespons
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25303,6 +26107,16 @@ func ParseUpdateStaffGroupResponse(rsp *http.Response) (*UpdateStaffGroupRespons
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpdateStaffGroupResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25335,6 +26149,13 @@ func ParseUpsertStaffByExternalIDResponse(rsp *http.Response) (*UpsertStaffByExt
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25373,6 +26194,16 @@ func ParseUpsertStaffByExternalIDResponse(rsp *http.Response) (*UpsertStaffByExt
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpsertStaffByExternalIDResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25445,6 +26276,13 @@ func ParseUpdateStaffResponse(rsp *http.Response) (*UpdateStaffResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25465,6 +26303,16 @@ func ParseUpdateStaffResponse(rsp *http.Response) (*UpdateStaffResponse, error) 
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpdateStaffResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25716,6 +26564,13 @@ func ParseCreateTaskResponse(rsp *http.Response) (*CreateTaskResponse, error) {
 		}
 		response.JSON201 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25750,6 +26605,16 @@ func ParseCreateTaskResponse(rsp *http.Response) (*CreateTaskResponse, error) {
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers CreateTaskResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25782,6 +26647,13 @@ func ParseUpsertTaskByExternalIDResponse(rsp *http.Response) (*UpsertTaskByExter
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25820,6 +26692,16 @@ func ParseUpsertTaskByExternalIDResponse(rsp *http.Response) (*UpsertTaskByExter
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpsertTaskByExternalIDResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25892,6 +26774,13 @@ func ParseUpdateTaskResponse(rsp *http.Response) (*UpdateTaskResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25912,6 +26801,16 @@ func ParseUpdateTaskResponse(rsp *http.Response) (*UpdateTaskResponse, error) {
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 408:
+		var headers UpdateTaskResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil
@@ -25934,6 +26833,13 @@ func ParseReceiveCamsWebhookResponse(rsp *http.Response) (*ReceiveCamsWebhookRes
 	case rsp.StatusCode == 202:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25941,6 +26847,19 @@ func ParseReceiveCamsWebhookResponse(rsp *http.Response) (*ReceiveCamsWebhookRes
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 408:
+		var headers ReceiveCamsWebhookResponse408Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers408 = &headers
 	}
 
 	return response, nil

@@ -30,7 +30,8 @@ type serveCommand struct {
 	mailFlags
 	accessFlags
 	caseFlags
-	runFlags
+	limitFlags
+	requestFlags
 	watchFlags
 
 	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
@@ -179,7 +180,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	if err != nil {
 		return err
 	}
-	if err := c.bound(application); err != nil {
+	if err := c.bound(opened, application); err != nil {
 		return err
 	}
 	if err := application.GiveAccess(access); err != nil {
@@ -190,9 +191,13 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	if err != nil {
 		return err
 	}
+	times, err := c.times()
+	if err != nil {
+		return err
+	}
 	ready := newReadiness(opened)
 	registry := newRegistry(opened, application, cases, ready)
-	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Tracer: traces.provider, CursorKey: access.CursorKey()}
+	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Times: times, Tracer: traces.provider, CursorKey: access.CursorKey()}
 	stopPrivate, err := c.listenPrivately(ctx, log, options)
 	if err != nil {
 		return err
@@ -201,7 +206,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	server := &http.Server{
 		Handler:           httpapi.New(application, options),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
+		ReadTimeout:       time.Minute, // of what the contract says nothing of
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -257,7 +262,7 @@ type workerCommand struct {
 	mailFlags
 	accessFlags
 	caseFlags
-	runFlags
+	limitFlags
 	watchFlags
 }
 
@@ -280,7 +285,7 @@ func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
-		if err := c.bound(application); err != nil {
+		if err := c.bound(opened, application); err != nil {
 			return err
 		}
 		if err := application.GiveAccess(access); err != nil {

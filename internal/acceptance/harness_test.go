@@ -41,12 +41,20 @@ type service struct {
 type serviceOption func(*serviceOptions)
 
 type serviceOptions struct {
-	worker bool
-	now    func() time.Time
-	mailer app.Mailer // nil: mails stay where they are
-	cases  app.CaseSystem
-	signed app.WebhookCheck // what the case system sends
-	pulls  []worker.Option
+	worker  bool
+	now     func() time.Time
+	mailer  app.Mailer // nil: mails stay where they are
+	cases   app.CaseSystem
+	signed  app.WebhookCheck // what the case system sends
+	pulls   []worker.Option
+	http    httpapi.Options
+	limits  postgres.Limits
+	headers time.Duration // what http.Server has for the whole request; zero: any time
+}
+
+// within sets how long things may take.
+func within(times httpapi.Times, limits postgres.Limits) serviceOption {
+	return func(o *serviceOptions) { o.http.Times, o.limits = times, limits }
 }
 
 // withoutWorker leaves queued runs where they are.
@@ -60,7 +68,7 @@ func at(instant time.Time) serviceOption {
 // start runs a service until the test ends.
 func start(t testing.TB, options ...serviceOption) *service {
 	t.Helper()
-	chosen := serviceOptions{worker: true, now: time.Now, cases: knownCases{}, signed: knownSignature}
+	chosen := serviceOptions{worker: true, now: time.Now, cases: knownCases{}, signed: knownSignature, limits: postgres.UsualLimits}
 	for _, option := range options {
 		option(&chosen)
 	}
@@ -70,9 +78,13 @@ func start(t testing.TB, options ...serviceOption) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	application := app.New(postgres.NewStore(db.SQL, true), queue, chosen.now, log)
+	store := postgres.NewStore(db.SQL, true)
+	store.Bound(chosen.limits)
+	application := app.New(store, queue, chosen.now, log)
 	application.ConnectCaseSystem(chosen.cases, chosen.signed)
-	server := httptest.NewUnstartedServer(httpapi.New(application, httpapi.Options{Log: log, Now: chosen.now}))
+	chosen.http.Log, chosen.http.Now = log, chosen.now
+	server := httptest.NewUnstartedServer(httpapi.New(application, chosen.http))
+	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout = chosen.headers, chosen.headers
 	if err := application.GiveAccess(accessAt("http://" + server.Listener.Addr().String())); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microseco
 
 // read runs work in a transaction that changes nothing.
 func read[T any](ctx context.Context, a *App, caller domain.Caller, work func(*postgres.Tx) (T, error)) (result T, err error) {
-	err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
+	err = a.store.InTx(ctx, caller.Organization, postgres.Reading, func(tx *postgres.Tx) error {
 		result, err = work(tx)
 		return err
 	})

@@ -74,9 +74,10 @@ func (a *App) ReportableRun(ctx context.Context, caller domain.Caller, id uuid.U
 	return run, err
 }
 
-// WriteReport streams a run's items into its report (B8).
+// WriteReport streams a run's items into its report (B8). What is written at the end is written when the transaction has ended: a
+// slow reader holds no connection for it.
 func (a *App) WriteReport(ctx context.Context, caller domain.Caller, run domain.Run, report Report) error {
-	return a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+	err := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
 		names, err := tx.StaffNames(ctx)
 		if err != nil {
 			return err
@@ -84,11 +85,12 @@ func (a *App) WriteReport(ctx context.Context, caller domain.Caller, run domain.
 		if err := report.Begin(run, names); err != nil {
 			return unwritten(err)
 		}
-		if err := tx.EachRunItem(ctx, caller, run.ID, func(item domain.RunItem) error { return unwritten(report.Item(item)) }); err != nil {
-			return err
-		}
-		return unwritten(report.End())
+		return tx.EachRunItem(ctx, caller, run.ID, func(item domain.RunItem) error { return unwritten(report.Item(item)) })
 	})
+	if err != nil {
+		return err
+	}
+	return unwritten(report.End())
 }
 
 // unwritten is an error of where a report goes. Its chain ends here: a lost reader must not be taken for a lost database.

@@ -60,6 +60,7 @@ func Import(ctx context.Context, db *sqlx.DB, organization domain.OrganizationID
 		return Result{}, err
 	}
 	store := postgres.NewStore(db, false)
+	store.Bound(postgres.Limits{Connection: postgres.UsualLimits.Connection, Lock: postgres.UsualLimits.Lock}) // of any size, and beside files of any size
 	for attempt := 1; ; attempt++ {
 		var done *load
 		err := store.InTx(ctx, organization, postgres.Working, func(tx *postgres.Tx) error {

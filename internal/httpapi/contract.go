@@ -34,6 +34,7 @@ type operation struct {
 	body       *rule // nil: it takes none
 	bodyOf     *bodyChoice
 	needsBody  bool
+	streams    streaming   // whether the answer goes out while it is made
 	deprecated http.Header // tells that it is, since when, until when, and what takes its place
 }
 
@@ -44,6 +45,15 @@ const (
 	clientsKeptOut clientAccess = ""
 	clientsToo     clientAccess = "allowed"
 	clientsAlone   clientAccess = "required"
+)
+
+// streaming tells whether an answer goes out while it is made, for as long as it is taken. What the contract says nothing of is made first.
+type streaming string
+
+const (
+	streamsNot     streaming = ""
+	streamsToEnd   streaming = "finite"
+	streamsForEver streaming = "endless"
 )
 
 // bodyChoice narrows a body by what stands in the path: each value takes some of the fields.
@@ -121,6 +131,9 @@ func (r rules) operation(described *openapi3.Operation, shared openapi3.Paramete
 	}
 	if access, ok := described.Extensions["x-client-session"].(string); ok {
 		op.clients = clientAccess(access)
+	}
+	if streams, ok := described.Extensions["x-streams"].(string); ok {
+		op.streams = streaming(streams)
 	}
 	for _, ref := range append(append(openapi3.Parameters{}, shared...), described.Parameters...) {
 		if err := r.parameter(op, ref.Value); err != nil {

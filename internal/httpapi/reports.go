@@ -34,7 +34,8 @@ type reportWriter interface {
 }
 
 func (r reportAnswer) write(w http.ResponseWriter) error {
-	started := &startedWriter{to: w, begin: func() {
+	steady := &steadyWriter{to: w, control: http.NewResponseController(w), write: r.handlers.options.Times.Write}
+	started := &startedWriter{to: steady, begin: func() {
 		w.Header().Set("Content-Type", r.contentType)
 		w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="run-%s.%s"`, r.run.ID, r.extension))
 		w.WriteHeader(http.StatusOK)

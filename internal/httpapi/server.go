@@ -26,6 +26,7 @@ type Options struct {
 	Registry    *prometheus.Registry          // where the metrics are; nil: one of the surface's own
 	Now         func() time.Time              // the clock; nil: that of the machine
 	MaxBody     int64                         // how many bytes a body may have; zero: 8 MiB
+	Times       Times                         // how long a request may take
 	Tracer      trace.TracerProvider          // where spans go; nil: nothing is traced
 	CursorKey   []byte                        // 32 bytes that cursors are sealed with, the same in every process; nil: one of this process's own
 }
@@ -45,6 +46,7 @@ func (o Options) withDefaults() Options {
 	if o.Ready == nil {
 		o.Ready = func(context.Context) []Check { return nil }
 	}
+	o.Times = o.Times.withDefaults()
 	if o.MaxBody == 0 {
 		o.MaxBody = maxBody
 	}
@@ -97,7 +99,7 @@ func newServer(h *handlers, operations api.StrictServerInterface, authenticator 
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect()            // headers that tell another address are anybody's to send
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
-	e.Use(s.observe, s.protect, s.crossOrigin, s.admit)
+	e.Use(s.observe, s.protect, s.crossOrigin, s.bound, s.admit)
 	api.RegisterHandlers(withHeads{e}, api.NewStrictHandler(operations, []api.StrictMiddlewareFunc{keepCommas}))
 	h.docs.register(e)
 	registerInvitationPage(e)

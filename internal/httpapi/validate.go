@@ -63,11 +63,16 @@ func (s *server) readBody(c echo.Context, operation *operation) ([]byte, error) 
 	if request.ContentLength == 0 {
 		return missingBody(operation)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, request.Body, s.options.MaxBody))
+	body, err := s.readAll(c)
 	var exceeded *http.MaxBytesError
+	var refusal *domain.Error
 	switch {
 	case errors.As(err, &exceeded):
 		return nil, s.tooLarge()
+	case err != nil && operation.body == nil:
+		return nil, noBody()
+	case errors.As(err, &refusal):
+		return nil, err
 	case err != nil:
 		return nil, malformed("The body did not arrive whole.")
 	case len(body) == 0:

@@ -45,8 +45,11 @@ type SignInAccount struct {
 // SignInAccounts finds the accounts of an address, those of one organization or of all (nil).
 func (s *Store) SignInAccounts(ctx context.Context, email string, organization *uuid.UUID) ([]SignInAccount, error) {
 	var accounts []SignInAccount
-	if err := s.DB.SelectContext(ctx, &accounts, `SELECT organization_id, account_id, person_id, staff_id, password_hash, is_open FROM sign_in_accounts($1, $2)`,
-		email, organization); err != nil {
+	err := s.outside(ctx, func(ctx context.Context) error {
+		return s.DB.SelectContext(ctx, &accounts, `SELECT organization_id, account_id, person_id, staff_id, password_hash, is_open FROM sign_in_accounts($1, $2)`,
+			email, organization)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("look for accounts: %w", translate(err))
 	}
 	return accounts, nil
@@ -95,7 +98,11 @@ func (s *Store) BeginSignIn(ctx context.Context, email string, now time.Time, sp
 
 // ForgiveSignIn takes back that an attempt has failed.
 func (s *Store) ForgiveSignIn(ctx context.Context, email string) error {
-	if _, err := s.DB.ExecContext(ctx, `SELECT forgive_sign_in($1)`, email); err != nil {
+	err := s.outside(ctx, func(ctx context.Context) error {
+		_, err := s.DB.ExecContext(ctx, `SELECT forgive_sign_in($1)`, email)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("take back a failed attempt to sign in: %w", translate(err))
 	}
 	return nil

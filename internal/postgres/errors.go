@@ -95,7 +95,7 @@ func isLost(err error) bool {
 		return false
 	}
 	switch refused.Code {
-	case "57P01", "57P02", "57P03", "53300": // stopped, crashed, starting, too many connections
+	case "57P01", "57P02", "57P03", "53300", "25P03", "25P04": // stopped, crashed, starting, too many connections; ended because it was idle or took too long
 		return true
 	}
 	return refused.Code.Class() == "08" // connection exceptions

@@ -23,9 +23,6 @@ type share struct {
 	holders int // who hold a place or wait for one
 }
 
-// sharePatience is how long a place is waited for: as long as a lock.
-const sharePatience = 30 * time.Second
-
 // sharesOf leaves a fifth of a pool, and at least one connection, to others.
 func sharesOf(connections int) *shares {
 	if connections < 2 {
@@ -34,13 +31,13 @@ func sharesOf(connections int) *shares {
 	return &shares{size: connections - max(1, connections/5), of: map[domain.OrganizationID]*share{}}
 }
 
-// take waits for a place of the organization; release gives it back.
-func (s *shares) take(ctx context.Context, organization domain.OrganizationID) (release func(), err error) {
+// take waits for a place of the organization, no longer than most; release gives it back.
+func (s *shares) take(ctx context.Context, organization domain.OrganizationID, most time.Duration) (release func(), err error) {
 	if s.size == 0 {
 		return func() {}, nil
 	}
 	own := s.join(organization)
-	patience := time.NewTimer(sharePatience)
+	patience := time.NewTimer(most)
 	defer patience.Stop()
 	select {
 	case own.places <- struct{}{}:

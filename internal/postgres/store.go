@@ -22,6 +22,7 @@ type Store struct {
 	DB *sqlx.DB
 
 	shares   *shares // of the organizations in the connections
+	limits   Limits
 	repeated atomic.Int64
 
 	keepPrepared bool
@@ -30,7 +31,7 @@ type Store struct {
 // NewStore makes a store of a pool of lib/pq connections. keepPrepared keeps the short statements prepared on each
 // connection, where Open has opened them; a pooler in transaction mode cannot do with that.
 func NewStore(db *sqlx.DB, keepPrepared bool) *Store {
-	return &Store{DB: db, shares: sharesOf(db.Stats().MaxOpenConnections), keepPrepared: keepPrepared}
+	return &Store{DB: db, shares: sharesOf(db.Stats().MaxOpenConnections), limits: UsualLimits, keepPrepared: keepPrepared}
 }
 
 // Isolation of a transaction.
@@ -41,6 +42,8 @@ const (
 	Working Isolation = iota
 	// Snapshot sees one instant throughout.
 	Snapshot
+	// Reading is Working for what only reads, and is to be quick: its statements are ended sooner.
+	Reading
 )
 
 // Tx is a transaction of one organization, as the role of the service.
@@ -64,14 +67,6 @@ func (tx *Tx) OnCommit(do func()) { tx.committed = append(tx.committed, do) }
 // Repeated is how often a transaction was run again since the store was made, because the database had ended it in favour of another.
 func (s *Store) Repeated() int64 { return s.repeated.Load() }
 
-// beginStatements take the unprivileged role and set the organization, both for this transaction alone. Waiting for a
-// lock is bounded, so that nothing hangs silently. Prepared statements are planned once: they are short, and planning them
-// anew would take longer than running them.
-func beginStatements(organization domain.OrganizationID) string {
-	return "SET LOCAL ROLE handover_service; SET LOCAL handover.organization_id = '" + organization.String() +
-		"'; SET LOCAL lock_timeout = '30s'; SET LOCAL plan_cache_mode = force_generic_plan"
-}
-
 // attempts is how often a transaction is tried that the database ended in favour of another.
 const attempts = 6
 
@@ -79,7 +74,7 @@ const attempts = 6
 // transaction in favour of another (deadlock, serialization), work is called again: it must not keep anything of an
 // earlier call.
 func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) error {
-	release, err := s.shares.take(ctx, organization)
+	release, err := s.shares.take(ctx, organization, s.limits.Connection)
 	if err != nil {
 		return err
 	}
@@ -87,6 +82,9 @@ func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, is
 	for attempt := 1; ; attempt++ {
 		err := s.try(ctx, organization, isolation, work)
 		if err == nil || attempt == attempts || !endedInFavourOfAnother(err) {
+			if endedForTime(ctx, err) {
+				return timedOut(err)
+			}
 			return translate(err)
 		}
 		s.repeated.Add(1)
@@ -104,11 +102,12 @@ func (s *Store) try(ctx context.Context, organization domain.OrganizationID, iso
 	if isolation == Snapshot {
 		options.Isolation = sql.LevelRepeatableRead
 	}
-	first := &settings{statements: beginStatements(organization)}
-	begun, err := s.DB.BeginTxx(context.WithValue(ctx, settingsKey{}, first), options)
+	first := &settings{statements: s.limits.beginStatements(organization, isolation)}
+	begun, end, err := s.begin(context.WithValue(ctx, settingsKey{}, first), options)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
+	defer end()
 	tx := &Tx{Tx: begun, Organization: organization, store: s}
 	defer func() {
 		if rollbackErr := begun.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) && err == nil {
@@ -146,7 +145,7 @@ func (tx *Tx) KeepPrepared(ctx context.Context) context.Context { return tx.stor
 
 // getOne reads the one row of a short statement outside any organization's transaction; sql.ErrNoRows where there is none.
 func (s *Store) getOne(ctx context.Context, into any, query string, args ...any) error {
-	return s.DB.GetContext(s.short(ctx), into, query, args...)
+	return s.outside(ctx, func(ctx context.Context) error { return s.DB.GetContext(s.short(ctx), into, query, args...) })
 }
 
 // planForValues has the statements that follow planned for their values: those over arrays of any size, and those whose
