@@ -102,9 +102,14 @@ func TestDeadlines(t *testing.T) {
 		}
 		release()
 		release = w.holdPeople()
-		fmt.Fprintf(connection, "POST /v1/manage-assignments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", w.Admin.Token, len(body), body)
+		if _, err := fmt.Fprintf(connection, "POST /v1/manage-assignments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			w.Admin.Token, len(body), body); err != nil {
+			t.Fatal(err)
+		}
 		eventually(t, "the change waits", func() bool { return waitingForLocks(t, s.DB.SQL) == 1 })
-		connection.Close()
+		if err := connection.Close(); err != nil {
+			t.Fatal(err)
+		}
 		eventually(t, "it does not any more", func() bool { return waitingForLocks(t, s.DB.SQL) == 0 })
 		release()
 		eventually(t, "no connection is kept", func() bool { return s.DB.SQL.Stats().InUse == 0 })
@@ -175,13 +180,13 @@ func TestDeadlines(t *testing.T) {
 }
 
 // trickle sends the head of a request and then its body, a byte at a time, until it is answered.
-func trickle(t testing.TB, address, head string, body string, pause time.Duration) *http.Response {
+func trickle(t testing.TB, address, head string, body string, pause time.Duration) answer {
 	t.Helper()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { connection.Close() })
+	defer connection.Close()
 	if _, err := io.WriteString(connection, head); err != nil {
 		t.Fatal(err)
 	}
@@ -196,11 +201,25 @@ func trickle(t testing.TB, address, head string, body string, pause time.Duratio
 	if err := connection.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	return readAnswer(t, bufio.NewReader(connection))
+}
+
+// readAnswer reads the next answer of a connection.
+func readAnswer(t testing.TB, connection *bufio.Reader) answer {
+	t.Helper()
+	response, err := http.ReadResponse(connection, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.Close {
+		response.Header.Set("Connection", "close") // which net/http takes out
+	}
+	return answer{t: t, Status: response.StatusCode, Header: response.Header, Body: text}
 }
 
 func TestSlowBodies(t *testing.T) {
@@ -213,16 +232,11 @@ func TestSlowBodies(t *testing.T) {
 	head := func(extra string) string {
 		return "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + w.Admin.Token + "\r\n" + extra + "\r\n"
 	}
-	slow := func(t *testing.T, response *http.Response) {
+	slow := func(t *testing.T, got answer) {
 		t.Helper()
-		text, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := answer{t: t, Status: response.StatusCode, Header: response.Header, Body: text}
 		checkAgainstContract(t, newRequest(t, s.URL, w.Admin.Token, "POST", "/v1/tasks", body, nil), got)
 		got.problem(408, "body_too_slow")
-		if !response.Close {
+		if got.Header.Get("Connection") != "close" {
 			t.Error("the connection is not closed")
 		}
 	}
@@ -260,14 +274,7 @@ func TestSlowBodies(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			response, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := io.ReadAll(response.Body)
-			if err != nil || response.StatusCode != 201 {
-				t.Fatalf("got %d: %v %s", response.StatusCode, err, text)
-			}
+			readAnswer(t, reader).must(201)
 			time.Sleep(2 * times.Body) // longer than a body may take
 		}
 	})
@@ -291,7 +298,9 @@ func TestSlowReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer connection.Close()
-		fmt.Fprintf(connection, "GET /v1/runs/%s/report.%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", run, report, w.Admin.Token)
+		if _, err := fmt.Fprintf(connection, "GET /v1/runs/%s/report.%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", run, report, w.Admin.Token); err != nil {
+			t.Fatal(err)
+		}
 		eventually(t, "the report is on its way", func() bool { return s.DB.SQL.Stats().InUse == 1 })
 		eventually(t, "it was broken off", func() bool { return s.DB.SQL.Stats().InUse == 0 })
 		text, _ := io.ReadAll(connection) // it was reset, perhaps
