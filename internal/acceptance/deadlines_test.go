@@ -164,7 +164,7 @@ func TestDeadlines(t *testing.T) {
 		w.as(w.Admin, "POST", "/v1/manage-assignments", body).must(200)
 
 		request := newRequest(t, s.URL, w.Admin.Token, "GET", "/v1/notifications/stream", nil, nil)
-		response, err := http.DefaultClient.Do(request)
+		response, err := http.DefaultClient.Do(request) //nolint:bodyclose // closed below
 		if err != nil {
 			t.Fatal(err)
 		}
