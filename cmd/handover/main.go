@@ -31,6 +31,7 @@ type commandLine struct {
 	Organization organizationCommand `cmd:"" help:"Make organizations."`
 	Token        tokenCommand        `cmd:"" help:"Make API tokens."`
 	Import       importCommand       `cmd:"" help:"Load staff, people, assignments, tasks, matters and events from CSV files."`
+	Audit        auditCommand        `cmd:"" help:"Verify the audit trail."`
 }
 
 // memoryGoal is the size of the process beyond which the garbage collector works harder. GOMEMLIMIT overrides it.

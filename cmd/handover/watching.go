@@ -145,6 +145,7 @@ func newRegistry(opened *database, application *app.App, cases *caseSystems, rea
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(opened.db.DB, "handover"), application.Metrics(), worker.NewBacklog(backlog.Read), ready)
 	cases.register(registry, health.Read)
+	registry.MustRegister(chainMetrics{read: telemetry.Keep(readingsLast, watchPatience, time.Now, store.ChainHealth).Read, now: time.Now})
 	return registry
 }
 

@@ -133,10 +133,11 @@ const (
 // jobKinds are the kinds of jobs there are.
 var jobKinds = []string{
 	runArgs{}.Kind(), sweepArgs{}.Kind(), turnsArgs{}.Kind(), mailArgs{}.Kind(), invitationArgs{}.Kind(), pullsArgs{}.Kind(), pullArgs{}.Kind(), syncArgs{}.Kind(),
+	chainArgs{}.Kind(),
 }
 
 // housekeeping are the kinds of jobs that come by themselves.
-var housekeeping = map[string]bool{sweepArgs{}.Kind(): true, turnsArgs{}.Kind(): true, pullsArgs{}.Kind(): true}
+var housekeeping = map[string]bool{sweepArgs{}.Kind(): true, turnsArgs{}.Kind(): true, pullsArgs{}.Kind(): true, chainArgs{}.Kind(): true}
 
 // Work works on a job.
 func (o *observing) Work(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) (err error) {

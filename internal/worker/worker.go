@@ -154,6 +154,7 @@ func Start(ctx context.Context, db *sql.DB, application *app.App, mailer app.Mai
 		},
 	}
 	followCaMS(background, config, application, chosen.pullsEvery, log)
+	chainAudit(background, config, application)
 	client, err := river.NewClient(riverdatabasesql.New(db), config)
 	if err == nil {
 		err = client.Start(background)
