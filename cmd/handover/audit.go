@@ -110,7 +110,7 @@ func (c *auditVerifyCommand) verify(ctx context.Context, application *app.App, i
 	if !c.JSON && term.IsTerminal(int(os.Stderr.Fd())) {
 		bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("verifying"),
 			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
-		defer func() { _ = bar.Finish() }()                       // what cannot be drawn is not drawn
+		defer func() { _ = bar.Finish() }()                     // what cannot be drawn is not drawn
 		progress = func(events int64) { _ = bar.Set64(events) } // likewise
 	}
 	report, err := application.VerifyAudit(ctx, domain.OrganizationID(id), expected, progress)

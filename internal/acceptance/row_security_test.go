@@ -91,6 +91,7 @@ func TestRowSecurity(t *testing.T) {
 	t.Parallel()
 	s := start(t, withoutWorker)
 	a, b := s.furnished(t, "Aldermoor"), s.furnished(t, "Brackwater")
+	s.chained(t)
 	tables := s.protectedTables(t)
 	for _, table := range tables {
 		for _, f := range []*tenant{a, b} {
@@ -217,12 +218,15 @@ func TestRoleOfTheService(t *testing.T) {
 	t.Parallel()
 	s := start(t, withoutWorker)
 	f := s.furnished(t, "Calderfield")
+	s.chained(t)
 
 	t.Run("the trail and the items of runs are append-only (D1)", func(t *testing.T) {
 		for _, statement := range []string{
 			`UPDATE audit_events SET action = action`, `DELETE FROM audit_events`, `TRUNCATE audit_events`,
 			`INSERT INTO audit_events SELECT * FROM audit_events ON CONFLICT (organization_id, id) DO UPDATE SET action = 'forged'`,
 			`UPDATE run_items SET outcome = outcome`, `DELETE FROM run_items`, `TRUNCATE run_items`, `DELETE FROM runs`,
+			`UPDATE audit_links SET hashes = hashes`, `DELETE FROM audit_links`, `TRUNCATE audit_links`, `TRUNCATE audit_chain_progress`,
+			`INSERT INTO audit_links SELECT * FROM audit_links ON CONFLICT (organization_id, first_position) DO UPDATE SET format = 7`,
 			`DELETE FROM people`, `DELETE FROM staff`, `DELETE FROM tasks`, `DELETE FROM organizations`, `INSERT INTO organizations SELECT * FROM organizations`,
 		} {
 			s.serviceTx(t, &f.ID, func(tx *sqlx.Tx) {
@@ -242,9 +246,9 @@ func TestRoleOfTheService(t *testing.T) {
 				AND has_schema_privilege('handover_service', oid, 'CREATE')`,
 			"may empty, refer to or put triggers on tables": `SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
 				AND has_table_privilege('handover_service', oid, 'TRUNCATE, REFERENCES, TRIGGER')`,
-			"may do with the trail what it must not": `SELECT count(*) FROM pg_class WHERE oid = 'audit_events'::regclass
-				AND has_table_privilege('handover_service', oid, 'UPDATE, DELETE')`,
-			"may change some columns of the trail":   `SELECT count(*) FROM pg_class WHERE oid = 'audit_events'::regclass AND has_any_column_privilege('handover_service', oid, 'UPDATE')`,
+			"may do with the trail what it must not": `SELECT count(*) FROM pg_class WHERE oid IN ('audit_events'::regclass, 'audit_links'::regclass)
+				AND has_table_privilege('handover_service', oid, 'UPDATE, DELETE, TRUNCATE')`,
+			"may change some columns of the trail":   `SELECT count(*) FROM pg_class WHERE oid IN ('audit_events'::regclass, 'audit_links'::regclass) AND has_any_column_privilege('handover_service', oid, 'UPDATE')`,
 			"may read what is for nobody (PUBLIC)":   `SELECT count(*) FROM pg_class c, aclexplode(c.relacl) g WHERE c.relnamespace = 'public'::regnamespace AND g.grantee = 0`,
 			"may read the versions of the migration": `SELECT count(*) FROM pg_class WHERE relname LIKE 'schema\_migrations%' AND has_table_privilege('handover_service', oid, 'INSERT, UPDATE, DELETE')`,
 		} {
@@ -277,7 +281,7 @@ func TestRoleOfTheService(t *testing.T) {
 			}
 		}
 		want := []string{
-			"authenticate_api_token", "authenticate_client_session", "begin_sign_in", "cams_health", "cams_organizations", "find_invitation", "forgive_sign_in",
+			"audit_chain_health", "audit_chains_to_look_at", "authenticate_api_token", "authenticate_client_session", "begin_sign_in", "cams_health", "cams_organizations", "find_invitation", "forgive_sign_in",
 			"notification_numbers", "pending_mails", "sign_in_accounts", "sweep_expired", "sweep_sessions", "tell_cams_change",
 		}
 		if !slices.Equal(names, want) {

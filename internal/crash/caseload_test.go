@@ -75,7 +75,7 @@ func newCaseloadOf(t testing.TB, db *sqlx.DB, large, small seed.Size) *caseload 
 func (c *caseload) snapshot(t testing.TB) {
 	t.Helper()
 	if _, err := c.db.ExecContext(t.Context(), `
-		TRUNCATE runs, waiting_runs, run_items, run_progress, audit_events, idempotency_keys, notifications, notification_items, notification_counters;
+		TRUNCATE runs, waiting_runs, run_items, run_progress, audit_chain_progress, audit_events, audit_links, idempotency_keys, notifications, notification_items, notification_counters;
 		DELETE FROM river.river_job WHERE kind IN ('run', 'mail')`); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@
 //	I5  every changed person or task has exactly one audit row a run, with before and after
 //	I6  private and closed work is as it was
 //	I7  nothing of another organization was read or changed
+//	I8  all of the audit trail that is chained is as it was when it was
 package invariants
 
 import (
@@ -28,7 +29,7 @@ import (
 
 // Violation is one thing that is not as it must be.
 type Violation struct {
-	Invariant    string // I1 to I7
+	Invariant    string // I1 to I8
 	Organization uuid.UUID
 	Run          uuid.UUID // zero where it is about none
 	Subject      uuid.UUID // the item, person, task, … that it is about; zero where it is about none
@@ -92,6 +93,11 @@ func check(ctx context.Context, tx *sqlx.Tx, options Options) ([]Violation, erro
 		return nil, err
 	}
 	found = append(found, lost...)
+	changed, err := checkChains(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, changed...)
 	if options.Before == nil {
 		return found, nil
 	}

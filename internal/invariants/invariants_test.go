@@ -59,13 +59,17 @@ func newScene(t testing.TB) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(httpapi.New(app.New(postgres.NewStore(s.db, true), queue, time.Now, log), httpapi.Options{}))
+	application := app.New(postgres.NewStore(s.db, true), queue, time.Now, log)
+	server := httptest.NewServer(httpapi.New(application, httpapi.Options{}))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	if s.before, err = Take(t.Context(), s.db); err != nil {
 		t.Fatal(err)
 	}
 	s.changes()
+	if err := application.ChainAudit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -323,4 +327,12 @@ var breakages = []struct{ invariant, what, told, statement string }{
 	{"I7", "staff of another organization in an item", "staff of another organization", `UPDATE run_items SET after_staff_ids = ARRAY [:stranger] WHERE ` + someItem},
 	{"I7", "somebody of another organization in a selection", "holds somebody of another", `
 		UPDATE selection_people SET person_id = :foreign WHERE ctid = (SELECT ctid FROM selection_people WHERE organization_id = :ours LIMIT 1)`},
+
+	{"I8", "a chained event changed", "not what was chained", `UPDATE audit_events SET reason = 'another' WHERE ` + itsAudit},
+	{"I8", "a chained event gone", "is not in the trail", `DELETE FROM audit_events WHERE ` + itsAudit},
+	{"I8", "a stretch of the chain gone", "a gap", `UPDATE audit_links SET first_position = first_position + 1, last_position = last_position + 1 WHERE organization_id = :ours`},
+	{"I8", "an event twice in the chain", "chained twice", `
+		UPDATE audit_links SET event_ids = event_ids || event_ids[1], hashes = hashes || substring(hashes FOR 32), last_position = last_position + 1 WHERE organization_id = :ours`},
+	{"I8", "a hash replaced", "not what was chained", `UPDATE audit_links SET hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1) WHERE organization_id = :ours`},
+	{"I8", "a link whose events nobody would find", "newest", `UPDATE audit_links SET newest_event_id = :leaver WHERE organization_id = :ours`},
 }

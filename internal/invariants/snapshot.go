@@ -95,6 +95,9 @@ func (s *Snapshot) readTables(ctx context.Context, tx *sqlx.Tx) error {
 		return err
 	}
 	for _, table := range tables {
+		if chainTables[table] {
+			continue
+		}
 		hash := "hash_record_extended(t, 0)"
 		if table == "api_tokens" { // when a token was last used is no change
 			hash = "hashtextextended((to_jsonb(t) - 'last_used_at')::text, 0)"

@@ -19,7 +19,8 @@ const (
 func chainAudit(background context.Context, config *river.Config, application *app.App) {
 	river.AddWorker(config.Workers, &chainWorker{app: application, background: background})
 	config.Queues[auditQueue] = river.QueueConfig{MaxWorkers: 1}
-	options := &river.InsertOpts{Queue: auditQueue, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: waiting}}
+	// Not unique: a job whose worker was killed would be in the way of those that follow, and two at once do no harm.
+	options := &river.InsertOpts{Queue: auditQueue, MaxAttempts: 1}
 	config.PeriodicJobs = append(config.PeriodicJobs, river.NewPeriodicJob(river.PeriodicInterval(chainsEvery),
 		func() (river.JobArgs, *river.InsertOpts) { return chainArgs{}, options }, &river.PeriodicJobOpts{RunOnStart: true}))
 }
