@@ -102,7 +102,8 @@ func (c *AuditChain) Append(record AuditRecord) ChainHash {
 
 // hashAfter is the hash with an event right after a place.
 func (c *AuditChain) hashAfter(before ChainHead, record AuditRecord) ChainHash {
-	text := append(c.text[:0], before.Hash[:]...)
+	text := c.text[:0]
+	text = append(text, before.Hash[:]...)
 	text = binary.BigEndian.AppendUint64(text, uint64(before.Position+1)) //nolint:gosec // never negative
 	text = appendRecord(text, record)
 	c.text = text

@@ -71,7 +71,8 @@ func NewAuditVerifier(organization OrganizationID, expected []ChainHead) (*Audit
 		v.expected[head.Position] = head.Hash
 		v.furthest = max(v.furthest, head.Position)
 	}
-	return v, v.asExpected(nil)
+	problem := v.asExpected(nil)
+	return v, problem
 }
 
 // Head is how far the chain is verified.
