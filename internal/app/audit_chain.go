@@ -138,11 +138,6 @@ func (a *App) AuditedOrganizations(ctx context.Context) ([]uuid.UUID, error) {
 	return a.store.AuditedOrganizations(ctx)
 }
 
-// ChainHealth tells how all organizations together are chained.
-func (a *App) ChainHealth(ctx context.Context) (domain.ChainHealth, error) {
-	return a.store.ChainHealth(ctx)
-}
-
 // VerifyAudit computes an organization's chain once more from the trail as it is, up to the first problem, and holds it against heads that
 // were published. Memory does not grow with the trail. progress, where there is one, is told how many events are verified.
 func (a *App) VerifyAudit(ctx context.Context, organization domain.OrganizationID, expected []domain.ChainHead, progress func(events int64)) (report domain.ChainReport, err error) {
