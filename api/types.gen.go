@@ -2468,6 +2468,11 @@ type PersonUpsert struct {
 // Example: +1 416 555 0142
 type Phone = string
 
+// Position How far the database had come when something was answered. It has a meaning for the service alone, and grants nothing.
+//
+// Example: 9dNTf1qPLcR2a0yXwUe4Kg
+type Position = string
+
 // PostalCode The postal code, or null for none. Those of CA, US, GB and DE are checked.
 //
 // Example: M5V 2T6
@@ -3687,6 +3692,10 @@ type ListAPITokensParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateAPITokenParams defines parameters for CreateAPIToken.
@@ -3699,6 +3708,13 @@ type CreateAPITokenParams struct {
 type RevokeAPITokenParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetAPITokenParams defines parameters for GetAPIToken.
+type GetAPITokenParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // AssignStaffParams defines parameters for AssignStaff.
@@ -3748,6 +3764,10 @@ type ListAuditEventsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListCalendarEventsParams defines parameters for ListCalendarEvents.
@@ -3782,12 +3802,23 @@ type ListCalendarEventsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateCalendarEventParams defines parameters for CreateCalendarEvent.
 type CreateCalendarEventParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetCalendarEventParams defines parameters for GetCalendarEvent.
+type GetCalendarEventParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UpdateCalendarEventParams defines parameters for UpdateCalendarEvent.
@@ -3803,12 +3834,23 @@ type ListClientMatchesParams struct {
 
 	// FirstName The first name, or how it begins.
 	FirstName *SearchText `form:"first_name,omitempty" json:"first_name,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetClientParams defines parameters for GetClient.
+type GetClientParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UnlinkCamsParams defines parameters for UnlinkCams.
@@ -3835,10 +3877,24 @@ type ResendClientInviteParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetClientSectionParams defines parameters for GetClientSection.
+type GetClientSectionParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
 // UpdateClientSectionParams defines parameters for UpdateClientSection.
 type UpdateClientSectionParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetIntakeTemplateParams defines parameters for GetIntakeTemplate.
+type GetIntakeTemplateParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ReplaceIntakeTemplateParams defines parameters for ReplaceIntakeTemplate.
@@ -3886,6 +3942,10 @@ type ListMattersParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateMatterParams defines parameters for CreateMatter.
@@ -3894,10 +3954,24 @@ type CreateMatterParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetMatterParams defines parameters for GetMatter.
+type GetMatterParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
 // UpdateMatterParams defines parameters for UpdateMatter.
 type UpdateMatterParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetNotificationSettingsParams defines parameters for GetNotificationSettings.
+type GetNotificationSettingsParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ReplaceNotificationSettingsParams defines parameters for ReplaceNotificationSettings.
@@ -3922,6 +3996,10 @@ type ListNotificationsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // MarkNotificationsReadParams defines parameters for MarkNotificationsRead.
@@ -3934,6 +4012,13 @@ type MarkNotificationsReadParams struct {
 type StreamNotificationsParams struct {
 	// LastEventID The `id` of the last event that was received: the stream goes on after it.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// GetNotificationParams defines parameters for GetNotification.
+type GetNotificationParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListPeopleParams defines parameters for ListPeople.
@@ -3971,6 +4056,17 @@ type ListPeopleParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetPersonParams defines parameters for GetPerson.
+type GetPersonParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // BecomeClientParams defines parameters for BecomeClient.
@@ -4024,12 +4120,20 @@ type ListRunsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // GetRunParams defines parameters for GetRun.
 type GetRunParams struct {
 	// Prefer `wait=10` (RFC 7240) waits up to ten seconds, at most 60, for the end of the run. Other preferences are ignored.
 	Prefer *PreferWait `json:"Prefer,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CancelRunParams defines parameters for CancelRun.
@@ -4054,6 +4158,31 @@ type ListRunItemsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetRunReportCSVParams defines parameters for GetRunReportCSV.
+type GetRunReportCSVParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetRunReportJSONParams defines parameters for GetRunReportJSON.
+type GetRunReportJSONParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetRunReportXLSXParams defines parameters for GetRunReportXLSX.
+type GetRunReportXLSXParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UndoRunParams defines parameters for UndoRun.
@@ -4070,6 +4199,13 @@ type UndoRunParams struct {
 type CreateSelectionParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSelectionParams defines parameters for GetSelection.
+type GetSelectionParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // DeleteSessionParams defines parameters for DeleteSession.
@@ -4104,6 +4240,10 @@ type ListStaffParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateStaffParams defines parameters for CreateStaff.
@@ -4129,6 +4269,10 @@ type ListStaffGroupsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateStaffGroupParams defines parameters for CreateStaffGroup.
@@ -4137,10 +4281,24 @@ type CreateStaffGroupParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetStaffGroupParams defines parameters for GetStaffGroup.
+type GetStaffGroupParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
 // UpdateStaffGroupParams defines parameters for UpdateStaffGroup.
 type UpdateStaffGroupParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetStaffParams defines parameters for GetStaff.
+type GetStaffParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UpdateStaffParams defines parameters for UpdateStaff.
@@ -4168,6 +4326,13 @@ type ReactivateStaffParams struct {
 type ResendStaffInviteParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetStaffWorkloadParams defines parameters for GetStaffWorkload.
+type GetStaffWorkloadParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListTasksParams defines parameters for ListTasks.
@@ -4220,12 +4385,23 @@ type ListTasksParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateTaskParams defines parameters for CreateTask.
 type CreateTaskParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTaskParams defines parameters for GetTask.
+type GetTaskParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UpdateTaskParams defines parameters for UpdateTask.

@@ -2477,6 +2477,11 @@ type PersonUpsert struct {
 // Example: +1 416 555 0142
 type Phone = string
 
+// Position How far the database had come when something was answered. It has a meaning for the service alone, and grants nothing.
+//
+// Example: 9dNTf1qPLcR2a0yXwUe4Kg
+type Position = string
+
 // PostalCode The postal code, or null for none. Those of CA, US, GB and DE are checked.
 //
 // Example: M5V 2T6
@@ -3696,6 +3701,10 @@ type ListAPITokensParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateAPITokenParams defines parameters for CreateAPIToken.
@@ -3708,6 +3717,13 @@ type CreateAPITokenParams struct {
 type RevokeAPITokenParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetAPITokenParams defines parameters for GetAPIToken.
+type GetAPITokenParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // AssignStaffParams defines parameters for AssignStaff.
@@ -3757,6 +3773,10 @@ type ListAuditEventsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListCalendarEventsParams defines parameters for ListCalendarEvents.
@@ -3791,12 +3811,23 @@ type ListCalendarEventsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateCalendarEventParams defines parameters for CreateCalendarEvent.
 type CreateCalendarEventParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetCalendarEventParams defines parameters for GetCalendarEvent.
+type GetCalendarEventParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UpdateCalendarEventParams defines parameters for UpdateCalendarEvent.
@@ -3812,12 +3843,23 @@ type ListClientMatchesParams struct {
 
 	// FirstName The first name, or how it begins.
 	FirstName *SearchText `form:"first_name,omitempty" json:"first_name,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetClientParams defines parameters for GetClient.
+type GetClientParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UnlinkCamsParams defines parameters for UnlinkCams.
@@ -3844,10 +3886,24 @@ type ResendClientInviteParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetClientSectionParams defines parameters for GetClientSection.
+type GetClientSectionParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
 // UpdateClientSectionParams defines parameters for UpdateClientSection.
 type UpdateClientSectionParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetIntakeTemplateParams defines parameters for GetIntakeTemplate.
+type GetIntakeTemplateParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ReplaceIntakeTemplateParams defines parameters for ReplaceIntakeTemplate.
@@ -3895,6 +3951,10 @@ type ListMattersParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateMatterParams defines parameters for CreateMatter.
@@ -3903,10 +3963,24 @@ type CreateMatterParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetMatterParams defines parameters for GetMatter.
+type GetMatterParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
 // UpdateMatterParams defines parameters for UpdateMatter.
 type UpdateMatterParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetNotificationSettingsParams defines parameters for GetNotificationSettings.
+type GetNotificationSettingsParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ReplaceNotificationSettingsParams defines parameters for ReplaceNotificationSettings.
@@ -3931,6 +4005,10 @@ type ListNotificationsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // MarkNotificationsReadParams defines parameters for MarkNotificationsRead.
@@ -3943,6 +4021,13 @@ type MarkNotificationsReadParams struct {
 type StreamNotificationsParams struct {
 	// LastEventID The `id` of the last event that was received: the stream goes on after it.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// GetNotificationParams defines parameters for GetNotification.
+type GetNotificationParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListPeopleParams defines parameters for ListPeople.
@@ -3980,6 +4065,17 @@ type ListPeopleParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetPersonParams defines parameters for GetPerson.
+type GetPersonParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // BecomeClientParams defines parameters for BecomeClient.
@@ -4033,12 +4129,20 @@ type ListRunsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // GetRunParams defines parameters for GetRun.
 type GetRunParams struct {
 	// Prefer `wait=10` (RFC 7240) waits up to ten seconds, at most 60, for the end of the run. Other preferences are ignored.
 	Prefer *PreferWait `json:"Prefer,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CancelRunParams defines parameters for CancelRun.
@@ -4063,6 +4167,31 @@ type ListRunItemsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetRunReportCSVParams defines parameters for GetRunReportCSV.
+type GetRunReportCSVParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetRunReportJSONParams defines parameters for GetRunReportJSON.
+type GetRunReportJSONParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// GetRunReportXLSXParams defines parameters for GetRunReportXLSX.
+type GetRunReportXLSXParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UndoRunParams defines parameters for UndoRun.
@@ -4079,6 +4208,13 @@ type UndoRunParams struct {
 type CreateSelectionParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSelectionParams defines parameters for GetSelection.
+type GetSelectionParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // DeleteSessionParams defines parameters for DeleteSession.
@@ -4113,6 +4249,10 @@ type ListStaffParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateStaffParams defines parameters for CreateStaff.
@@ -4138,6 +4278,10 @@ type ListStaffGroupsParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateStaffGroupParams defines parameters for CreateStaffGroup.
@@ -4146,10 +4290,24 @@ type CreateStaffGroupParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetStaffGroupParams defines parameters for GetStaffGroup.
+type GetStaffGroupParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
 // UpdateStaffGroupParams defines parameters for UpdateStaffGroup.
 type UpdateStaffGroupParams struct {
 	// IfMatch The `ETag` that was read, or `*` for any. Needed: without it the answer is 428, with a stale one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetStaffParams defines parameters for GetStaff.
+type GetStaffParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UpdateStaffParams defines parameters for UpdateStaff.
@@ -4177,6 +4335,13 @@ type ReactivateStaffParams struct {
 type ResendStaffInviteParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetStaffWorkloadParams defines parameters for GetStaffWorkload.
+type GetStaffWorkloadParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListTasksParams defines parameters for ListTasks.
@@ -4229,12 +4394,23 @@ type ListTasksParams struct {
 
 	// IncludeTotal Count all that match, in `total`.
 	IncludeTotal *IncludeTotal `form:"include_total,omitempty" json:"include_total,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // CreateTaskParams defines parameters for CreateTask.
 type CreateTaskParams struct {
 	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTaskParams defines parameters for GetTask.
+type GetTaskParams struct {
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // UpdateTaskParams defines parameters for UpdateTask.
@@ -4988,7 +5164,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
-	GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAPIToken(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AssignStaffWithBody Make these staff the whole staff of the selected people
 	//
@@ -5143,7 +5319,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), of an event that its matter hides from the caller too.
 	//
 	// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
-	GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *GetCalendarEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateCalendarEventWithBody Change a calendar event
 	//
@@ -5246,7 +5422,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
-	GetClient(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetClient(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UnlinkCams End the link of a client to CaMS
 	//
@@ -5321,7 +5497,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
-	GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, params *GetClientSectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateClientSectionWithBody Change a section of a client
 	//
@@ -5396,7 +5572,7 @@ type ClientInterface interface {
 	// Scope `read`. Administrators; others get `permission_denied` (403).
 	//
 	// Corresponds with GET /v1/intake-template (the `GetIntakeTemplate` operationId).
-	GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetIntakeTemplate(ctx context.Context, params *GetIntakeTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplaceIntakeTemplateWithBody Replace the intake template
 	//
@@ -5578,7 +5754,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), of a matter that the caller does not see too.
 	//
 	// Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
-	GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetMatter(ctx context.Context, matterID MatterID, params *GetMatterParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateMatterWithBody Change a matter
 	//
@@ -5639,7 +5815,7 @@ type ClientInterface interface {
 	// Scope `read`. Everybody, for themselves.
 	//
 	// Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
-	GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetNotificationSettings(ctx context.Context, params *GetNotificationSettingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplaceNotificationSettingsWithBody Choose how to be notified
 	//
@@ -5725,7 +5901,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), of somebody else's too.
 	//
 	// Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
-	GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetNotification(ctx context.Context, notificationID NotificationID, params *GetNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPeople List people
 	//
@@ -5776,7 +5952,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
-	GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetPerson(ctx context.Context, personID PersonID, params *GetPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BecomeClientWithBody Turn a referral into a client
 	//
@@ -5997,7 +6173,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), `run_not_finished` (409).
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.csv (the `GetRunReportCSV` operationId).
-	GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRunReportCSV(ctx context.Context, runID RunID, params *GetRunReportCSVParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRunReportJSON Download the report of a run as JSON
 	//
@@ -6007,7 +6183,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), `run_not_finished` (409).
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.json (the `GetRunReportJSON` operationId).
-	GetRunReportJSON(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRunReportJSON(ctx context.Context, runID RunID, params *GetRunReportJSONParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRunReportXLSX Download the report of a run as a spreadsheet
 	//
@@ -6019,7 +6195,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), `run_not_finished` (409).
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
-	GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRunReportXLSX(ctx context.Context, runID RunID, params *GetRunReportXLSXParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UndoRunWithBody Undo a run
 	//
@@ -6097,7 +6273,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), of an expired one too.
 	//
 	// Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
-	GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetSelection(ctx context.Context, selectionID SelectionID, params *GetSelectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSessionWithBody Sign in
 	//
@@ -6233,7 +6409,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
-	GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *GetStaffGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateStaffGroupWithBody Change a staff group
 	//
@@ -6299,7 +6475,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/staff/{staff_id} (the `GetStaff` operationId).
-	GetStaff(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetStaff(ctx context.Context, staffID StaffID, params *GetStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateStaffWithBody Change a staff member
 	//
@@ -6375,7 +6551,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404).
 	//
 	// Corresponds with GET /v1/staff/{staff_id}/workload (the `GetStaffWorkload` operationId).
-	GetStaffWorkload(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetStaffWorkload(ctx context.Context, staffID StaffID, params *GetStaffWorkloadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTasks List tasks
 	//
@@ -6451,7 +6627,7 @@ type ClientInterface interface {
 	// Errors: `not_found` (404), of a task of somebody else's private matter too.
 	//
 	// Corresponds with GET /v1/tasks/{task_id} (the `GetTask` operationId).
-	GetTask(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetTask(ctx context.Context, taskID TaskID, params *GetTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTaskWithBody Change a task
 	//
@@ -6713,8 +6889,8 @@ func (c *HTTPClient) RevokeAPIToken(ctx context.Context, tokenID TokenID, params
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
-func (c *HTTPClient) GetAPIToken(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAPITokenRequest(c.Server, tokenID)
+func (c *HTTPClient) GetAPIToken(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAPITokenRequest(c.Server, tokenID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6976,8 +7152,8 @@ func (c *HTTPClient) UpsertCalendarEventByExternalID(ctx context.Context, extern
 // Errors: `not_found` (404), of an event that its matter hides from the caller too.
 //
 // Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
-func (c *HTTPClient) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetCalendarEventRequest(c.Server, calendarEventID)
+func (c *HTTPClient) GetCalendarEvent(ctx context.Context, calendarEventID CalendarEventID, params *GetCalendarEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCalendarEventRequest(c.Server, calendarEventID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7149,8 +7325,8 @@ func (c *HTTPClient) CreateClient(ctx context.Context, params *CreateClientParam
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
-func (c *HTTPClient) GetClient(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetClientRequest(c.Server, clientID)
+func (c *HTTPClient) GetClient(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientRequest(c.Server, clientID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7284,8 +7460,8 @@ func (c *HTTPClient) ResendClientInvite(ctx context.Context, clientID InvitedCli
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
-func (c *HTTPClient) GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetClientSectionRequest(c.Server, clientID, section)
+func (c *HTTPClient) GetClientSection(ctx context.Context, clientID ClientID, section ClientSectionName, params *GetClientSectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientSectionRequest(c.Server, clientID, section, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7399,8 +7575,8 @@ func (c *HTTPClient) GetCommonAssessment(ctx context.Context, number AssessmentN
 // Scope `read`. Administrators; others get `permission_denied` (403).
 //
 // Corresponds with GET /v1/intake-template (the `GetIntakeTemplate` operationId).
-func (c *HTTPClient) GetIntakeTemplate(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetIntakeTemplateRequest(c.Server)
+func (c *HTTPClient) GetIntakeTemplate(ctx context.Context, params *GetIntakeTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetIntakeTemplateRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7711,8 +7887,8 @@ func (c *HTTPClient) UpsertMatterByExternalID(ctx context.Context, externalID Ex
 // Errors: `not_found` (404), of a matter that the caller does not see too.
 //
 // Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
-func (c *HTTPClient) GetMatter(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetMatterRequest(c.Server, matterID)
+func (c *HTTPClient) GetMatter(ctx context.Context, matterID MatterID, params *GetMatterParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMatterRequest(c.Server, matterID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7822,8 +7998,8 @@ func (c *HTTPClient) GetMyProfile(ctx context.Context, reqEditors ...RequestEdit
 // Scope `read`. Everybody, for themselves.
 //
 // Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
-func (c *HTTPClient) GetNotificationSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetNotificationSettingsRequest(c.Server)
+func (c *HTTPClient) GetNotificationSettings(ctx context.Context, params *GetNotificationSettingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNotificationSettingsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7978,8 +8154,8 @@ func (c *HTTPClient) StreamNotifications(ctx context.Context, params *StreamNoti
 // Errors: `not_found` (404), of somebody else's too.
 //
 // Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
-func (c *HTTPClient) GetNotification(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetNotificationRequest(c.Server, notificationID)
+func (c *HTTPClient) GetNotification(ctx context.Context, notificationID NotificationID, params *GetNotificationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNotificationRequest(c.Server, notificationID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8069,8 +8245,8 @@ func (c *HTTPClient) UpsertPersonByExternalID(ctx context.Context, externalID Ex
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
-func (c *HTTPClient) GetPerson(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetPersonRequest(c.Server, personID)
+func (c *HTTPClient) GetPerson(ctx context.Context, personID PersonID, params *GetPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPersonRequest(c.Server, personID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8428,8 +8604,8 @@ func (c *HTTPClient) ListRunItems(ctx context.Context, runID RunID, params *List
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.csv (the `GetRunReportCSV` operationId).
-func (c *HTTPClient) GetRunReportCSV(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRunReportCSVRequest(c.Server, runID)
+func (c *HTTPClient) GetRunReportCSV(ctx context.Context, runID RunID, params *GetRunReportCSVParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunReportCSVRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8448,8 +8624,8 @@ func (c *HTTPClient) GetRunReportCSV(ctx context.Context, runID RunID, reqEditor
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.json (the `GetRunReportJSON` operationId).
-func (c *HTTPClient) GetRunReportJSON(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRunReportJSONRequest(c.Server, runID)
+func (c *HTTPClient) GetRunReportJSON(ctx context.Context, runID RunID, params *GetRunReportJSONParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunReportJSONRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8470,8 +8646,8 @@ func (c *HTTPClient) GetRunReportJSON(ctx context.Context, runID RunID, reqEdito
 // Errors: `not_found` (404), `run_not_finished` (409).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
-func (c *HTTPClient) GetRunReportXLSX(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRunReportXLSXRequest(c.Server, runID)
+func (c *HTTPClient) GetRunReportXLSX(ctx context.Context, runID RunID, params *GetRunReportXLSXParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunReportXLSXRequest(c.Server, runID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8598,8 +8774,8 @@ func (c *HTTPClient) CreateSelection(ctx context.Context, params *CreateSelectio
 // Errors: `not_found` (404), of an expired one too.
 //
 // Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
-func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetSelectionRequest(c.Server, selectionID)
+func (c *HTTPClient) GetSelection(ctx context.Context, selectionID SelectionID, params *GetSelectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSelectionRequest(c.Server, selectionID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8834,8 +9010,8 @@ func (c *HTTPClient) CreateStaffGroup(ctx context.Context, params *CreateStaffGr
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
-func (c *HTTPClient) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetStaffGroupRequest(c.Server, staffGroupID)
+func (c *HTTPClient) GetStaffGroup(ctx context.Context, staffGroupID StaffGroupID, params *GetStaffGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStaffGroupRequest(c.Server, staffGroupID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8950,8 +9126,8 @@ func (c *HTTPClient) UpsertStaffByExternalID(ctx context.Context, externalID Ext
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff/{staff_id} (the `GetStaff` operationId).
-func (c *HTTPClient) GetStaff(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetStaffRequest(c.Server, staffID)
+func (c *HTTPClient) GetStaff(ctx context.Context, staffID StaffID, params *GetStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStaffRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9086,8 +9262,8 @@ func (c *HTTPClient) ResendStaffInvite(ctx context.Context, staffID StaffID, par
 // Errors: `not_found` (404).
 //
 // Corresponds with GET /v1/staff/{staff_id}/workload (the `GetStaffWorkload` operationId).
-func (c *HTTPClient) GetStaffWorkload(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetStaffWorkloadRequest(c.Server, staffID)
+func (c *HTTPClient) GetStaffWorkload(ctx context.Context, staffID StaffID, params *GetStaffWorkloadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStaffWorkloadRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9222,8 +9398,8 @@ func (c *HTTPClient) UpsertTaskByExternalID(ctx context.Context, externalID Exte
 // Errors: `not_found` (404), of a task of somebody else's private matter too.
 //
 // Corresponds with GET /v1/tasks/{task_id} (the `GetTask` operationId).
-func (c *HTTPClient) GetTask(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetTaskRequest(c.Server, taskID)
+func (c *HTTPClient) GetTask(ctx context.Context, taskID TaskID, params *GetTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTaskRequest(c.Server, taskID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9579,6 +9755,21 @@ func NewListAPITokensRequest(server string, params *ListAPITokensParams) (*http.
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -9687,7 +9878,7 @@ func NewRevokeAPITokenRequest(server string, tokenID TokenID, params *RevokeAPIT
 }
 
 // NewGetAPITokenRequest constructs an http.Request for the GetAPIToken method
-func NewGetAPITokenRequest(server string, tokenID TokenID) (*http.Request, error) {
+func NewGetAPITokenRequest(server string, tokenID TokenID, params *GetAPITokenParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9715,6 +9906,21 @@ func NewGetAPITokenRequest(server string, tokenID TokenID) (*http.Request, error
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10000,6 +10206,21 @@ func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*h
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -10162,6 +10383,21 @@ func NewListCalendarEventsRequest(server string, params *ListCalendarEventsParam
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -10268,7 +10504,7 @@ func NewUpsertCalendarEventByExternalIDRequestWithBody(server string, externalID
 }
 
 // NewGetCalendarEventRequest constructs an http.Request for the GetCalendarEvent method
-func NewGetCalendarEventRequest(server string, calendarEventID CalendarEventID) (*http.Request, error) {
+func NewGetCalendarEventRequest(server string, calendarEventID CalendarEventID, params *GetCalendarEventParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10296,6 +10532,21 @@ func NewGetCalendarEventRequest(server string, calendarEventID CalendarEventID) 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10456,6 +10707,21 @@ func NewListClientMatchesRequest(server string, params *ListClientMatchesParams)
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -10515,7 +10781,7 @@ func NewCreateClientRequestWithBody(server string, params *CreateClientParams, c
 }
 
 // NewGetClientRequest constructs an http.Request for the GetClient method
-func NewGetClientRequest(server string, clientID ClientID) (*http.Request, error) {
+func NewGetClientRequest(server string, clientID ClientID, params *GetClientParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10543,6 +10809,21 @@ func NewGetClientRequest(server string, clientID ClientID) (*http.Request, error
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10758,7 +11039,7 @@ func NewResendClientInviteRequest(server string, clientID InvitedClientID, param
 }
 
 // NewGetClientSectionRequest constructs an http.Request for the GetClientSection method
-func NewGetClientSectionRequest(server string, clientID ClientID, section ClientSectionName) (*http.Request, error) {
+func NewGetClientSectionRequest(server string, clientID ClientID, section ClientSectionName, params *GetClientSectionParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10793,6 +11074,21 @@ func NewGetClientSectionRequest(server string, clientID ClientID, section Client
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10902,7 +11198,7 @@ func NewGetCommonAssessmentRequest(server string, number AssessmentNumber) (*htt
 }
 
 // NewGetIntakeTemplateRequest constructs an http.Request for the GetIntakeTemplate method
-func NewGetIntakeTemplateRequest(server string) (*http.Request, error) {
+func NewGetIntakeTemplateRequest(server string, params *GetIntakeTemplateParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -10923,6 +11219,21 @@ func NewGetIntakeTemplateRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -11277,6 +11588,21 @@ func NewListMattersRequest(server string, params *ListMattersParams) (*http.Requ
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -11383,7 +11709,7 @@ func NewUpsertMatterByExternalIDRequestWithBody(server string, externalID Extern
 }
 
 // NewGetMatterRequest constructs an http.Request for the GetMatter method
-func NewGetMatterRequest(server string, matterID MatterID) (*http.Request, error) {
+func NewGetMatterRequest(server string, matterID MatterID, params *GetMatterParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11411,6 +11737,21 @@ func NewGetMatterRequest(server string, matterID MatterID) (*http.Request, error
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -11533,7 +11874,7 @@ func NewGetMyProfileRequest(server string) (*http.Request, error) {
 }
 
 // NewGetNotificationSettingsRequest constructs an http.Request for the GetNotificationSettings method
-func NewGetNotificationSettingsRequest(server string) (*http.Request, error) {
+func NewGetNotificationSettingsRequest(server string, params *GetNotificationSettingsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -11554,6 +11895,21 @@ func NewGetNotificationSettingsRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -11713,6 +12069,21 @@ func NewListNotificationsRequest(server string, params *ListNotificationsParams)
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -11814,7 +12185,7 @@ func NewStreamNotificationsRequest(server string, params *StreamNotificationsPar
 }
 
 // NewGetNotificationRequest constructs an http.Request for the GetNotification method
-func NewGetNotificationRequest(server string, notificationID NotificationID) (*http.Request, error) {
+func NewGetNotificationRequest(server string, notificationID NotificationID, params *GetNotificationParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11842,6 +12213,21 @@ func NewGetNotificationRequest(server string, notificationID NotificationID) (*h
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -12018,6 +12404,21 @@ func NewListPeopleRequest(server string, params *ListPeopleParams) (*http.Reques
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -12069,7 +12470,7 @@ func NewUpsertPersonByExternalIDRequestWithBody(server string, externalID Extern
 }
 
 // NewGetPersonRequest constructs an http.Request for the GetPerson method
-func NewGetPersonRequest(server string, personID PersonID) (*http.Request, error) {
+func NewGetPersonRequest(server string, personID PersonID, params *GetPersonParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12097,6 +12498,21 @@ func NewGetPersonRequest(server string, personID PersonID) (*http.Request, error
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -12462,6 +12878,21 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -12507,6 +12938,17 @@ func NewGetRunRequest(server string, runID RunID, params *GetRunParams) (*http.R
 			}
 
 			req.Header.Set("Prefer", headerParam0)
+		}
+
+		if params.HandoverPosition != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam1)
 		}
 
 	}
@@ -12682,11 +13124,26 @@ func NewListRunItemsRequest(server string, runID RunID, params *ListRunItemsPara
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetRunReportCSVRequest constructs an http.Request for the GetRunReportCSV method
-func NewGetRunReportCSVRequest(server string, runID RunID) (*http.Request, error) {
+func NewGetRunReportCSVRequest(server string, runID RunID, params *GetRunReportCSVParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12716,11 +13173,26 @@ func NewGetRunReportCSVRequest(server string, runID RunID) (*http.Request, error
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetRunReportJSONRequest constructs an http.Request for the GetRunReportJSON method
-func NewGetRunReportJSONRequest(server string, runID RunID) (*http.Request, error) {
+func NewGetRunReportJSONRequest(server string, runID RunID, params *GetRunReportJSONParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12750,11 +13222,26 @@ func NewGetRunReportJSONRequest(server string, runID RunID) (*http.Request, erro
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetRunReportXLSXRequest constructs an http.Request for the GetRunReportXLSX method
-func NewGetRunReportXLSXRequest(server string, runID RunID) (*http.Request, error) {
+func NewGetRunReportXLSXRequest(server string, runID RunID, params *GetRunReportXLSXParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12782,6 +13269,21 @@ func NewGetRunReportXLSXRequest(server string, runID RunID) (*http.Request, erro
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -12916,7 +13418,7 @@ func NewCreateSelectionRequestWithBody(server string, params *CreateSelectionPar
 }
 
 // NewGetSelectionRequest constructs an http.Request for the GetSelection method
-func NewGetSelectionRequest(server string, selectionID SelectionID) (*http.Request, error) {
+func NewGetSelectionRequest(server string, selectionID SelectionID, params *GetSelectionParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12944,6 +13446,21 @@ func NewGetSelectionRequest(server string, selectionID SelectionID) (*http.Reque
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -13166,6 +13683,21 @@ func NewListStaffRequest(server string, params *ListStaffParams) (*http.Request,
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -13323,6 +13855,21 @@ func NewListStaffGroupsRequest(server string, params *ListStaffGroupsParams) (*h
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -13382,7 +13929,7 @@ func NewCreateStaffGroupRequestWithBody(server string, params *CreateStaffGroupP
 }
 
 // NewGetStaffGroupRequest constructs an http.Request for the GetStaffGroup method
-func NewGetStaffGroupRequest(server string, staffGroupID StaffGroupID) (*http.Request, error) {
+func NewGetStaffGroupRequest(server string, staffGroupID StaffGroupID, params *GetStaffGroupParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13410,6 +13957,21 @@ func NewGetStaffGroupRequest(server string, staffGroupID StaffGroupID) (*http.Re
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -13525,7 +14087,7 @@ func NewUpsertStaffByExternalIDRequestWithBody(server string, externalID Externa
 }
 
 // NewGetStaffRequest constructs an http.Request for the GetStaff method
-func NewGetStaffRequest(server string, staffID StaffID) (*http.Request, error) {
+func NewGetStaffRequest(server string, staffID StaffID, params *GetStaffParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13553,6 +14115,21 @@ func NewGetStaffRequest(server string, staffID StaffID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -13795,7 +14372,7 @@ func NewResendStaffInviteRequest(server string, staffID StaffID, params *ResendS
 }
 
 // NewGetStaffWorkloadRequest constructs an http.Request for the GetStaffWorkload method
-func NewGetStaffWorkloadRequest(server string, staffID StaffID) (*http.Request, error) {
+func NewGetStaffWorkloadRequest(server string, staffID StaffID, params *GetStaffWorkloadParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13823,6 +14400,21 @@ func NewGetStaffWorkloadRequest(server string, staffID StaffID) (*http.Request, 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -14059,6 +14651,21 @@ func NewListTasksRequest(server string, params *ListTasksParams) (*http.Request,
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -14165,7 +14772,7 @@ func NewUpsertTaskByExternalIDRequestWithBody(server string, externalID External
 }
 
 // NewGetTaskRequest constructs an http.Request for the GetTask method
-func NewGetTaskRequest(server string, taskID TaskID) (*http.Request, error) {
+func NewGetTaskRequest(server string, taskID TaskID, params *GetTaskParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -14193,6 +14800,21 @@ func NewGetTaskRequest(server string, taskID TaskID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -14502,7 +15124,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
-	GetAPITokenWithResponse(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*GetAPITokenResponse, error)
+	GetAPITokenWithResponse(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*GetAPITokenResponse, error)
 
 	// AssignStaffWithBodyWithResponse Make these staff the whole staff of the selected people
 	//
@@ -14663,7 +15285,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
-	GetCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*GetCalendarEventResponse, error)
+	GetCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *GetCalendarEventParams, reqEditors ...RequestEditorFn) (*GetCalendarEventResponse, error)
 
 	// UpdateCalendarEventWithBodyWithResponse Change a calendar event
 	//
@@ -14772,7 +15394,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
-	GetClientWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientResponse, error)
+	GetClientWithResponse(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*GetClientResponse, error)
 
 	// UnlinkCamsWithResponse End the link of a client to CaMS
 	//
@@ -14855,7 +15477,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
-	GetClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*GetClientSectionResponse, error)
+	GetClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, params *GetClientSectionParams, reqEditors ...RequestEditorFn) (*GetClientSectionResponse, error)
 
 	// UpdateClientSectionWithBodyWithResponse Change a section of a client
 	//
@@ -14934,7 +15556,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/intake-template (the `GetIntakeTemplate` operationId).
-	GetIntakeTemplateWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetIntakeTemplateResponse, error)
+	GetIntakeTemplateWithResponse(ctx context.Context, params *GetIntakeTemplateParams, reqEditors ...RequestEditorFn) (*GetIntakeTemplateResponse, error)
 
 	// ReplaceIntakeTemplateWithBodyWithResponse Replace the intake template
 	//
@@ -15122,7 +15744,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
-	GetMatterWithResponse(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*GetMatterResponse, error)
+	GetMatterWithResponse(ctx context.Context, matterID MatterID, params *GetMatterParams, reqEditors ...RequestEditorFn) (*GetMatterResponse, error)
 
 	// UpdateMatterWithBodyWithResponse Change a matter
 	//
@@ -15189,7 +15811,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
-	GetNotificationSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetNotificationSettingsResponse, error)
+	GetNotificationSettingsWithResponse(ctx context.Context, params *GetNotificationSettingsParams, reqEditors ...RequestEditorFn) (*GetNotificationSettingsResponse, error)
 
 	// ReplaceNotificationSettingsWithBodyWithResponse Choose how to be notified
 	//
@@ -15281,7 +15903,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
-	GetNotificationWithResponse(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*GetNotificationResponse, error)
+	GetNotificationWithResponse(ctx context.Context, notificationID NotificationID, params *GetNotificationParams, reqEditors ...RequestEditorFn) (*GetNotificationResponse, error)
 
 	// ListPeopleWithResponse List people
 	//
@@ -15336,7 +15958,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
-	GetPersonWithResponse(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*GetPersonResponse, error)
+	GetPersonWithResponse(ctx context.Context, personID PersonID, params *GetPersonParams, reqEditors ...RequestEditorFn) (*GetPersonResponse, error)
 
 	// BecomeClientWithBodyWithResponse Turn a referral into a client
 	//
@@ -15565,7 +16187,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.csv (the `GetRunReportCSV` operationId).
-	GetRunReportCSVWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportCSVResponse, error)
+	GetRunReportCSVWithResponse(ctx context.Context, runID RunID, params *GetRunReportCSVParams, reqEditors ...RequestEditorFn) (*GetRunReportCSVResponse, error)
 
 	// GetRunReportJSONWithResponse Download the report of a run as JSON
 	//
@@ -15577,7 +16199,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.json (the `GetRunReportJSON` operationId).
-	GetRunReportJSONWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportJSONResponse, error)
+	GetRunReportJSONWithResponse(ctx context.Context, runID RunID, params *GetRunReportJSONParams, reqEditors ...RequestEditorFn) (*GetRunReportJSONResponse, error)
 
 	// GetRunReportXLSXWithResponse Download the report of a run as a spreadsheet
 	//
@@ -15591,7 +16213,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
-	GetRunReportXLSXWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportXLSXResponse, error)
+	GetRunReportXLSXWithResponse(ctx context.Context, runID RunID, params *GetRunReportXLSXParams, reqEditors ...RequestEditorFn) (*GetRunReportXLSXResponse, error)
 
 	// UndoRunWithBodyWithResponse Undo a run
 	//
@@ -15671,7 +16293,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
-	GetSelectionWithResponse(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*GetSelectionResponse, error)
+	GetSelectionWithResponse(ctx context.Context, selectionID SelectionID, params *GetSelectionParams, reqEditors ...RequestEditorFn) (*GetSelectionResponse, error)
 
 	// CreateSessionWithBodyWithResponse Sign in
 	//
@@ -15815,7 +16437,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
-	GetStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*GetStaffGroupResponse, error)
+	GetStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, params *GetStaffGroupParams, reqEditors ...RequestEditorFn) (*GetStaffGroupResponse, error)
 
 	// UpdateStaffGroupWithBodyWithResponse Change a staff group
 	//
@@ -15883,7 +16505,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/staff/{staff_id} (the `GetStaff` operationId).
-	GetStaffWithResponse(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*GetStaffResponse, error)
+	GetStaffWithResponse(ctx context.Context, staffID StaffID, params *GetStaffParams, reqEditors ...RequestEditorFn) (*GetStaffResponse, error)
 
 	// UpdateStaffWithBodyWithResponse Change a staff member
 	//
@@ -15967,7 +16589,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/staff/{staff_id}/workload (the `GetStaffWorkload` operationId).
-	GetStaffWorkloadWithResponse(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*GetStaffWorkloadResponse, error)
+	GetStaffWorkloadWithResponse(ctx context.Context, staffID StaffID, params *GetStaffWorkloadParams, reqEditors ...RequestEditorFn) (*GetStaffWorkloadResponse, error)
 
 	// ListTasksWithResponse List tasks
 	//
@@ -16047,7 +16669,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/tasks/{task_id} (the `GetTask` operationId).
-	GetTaskWithResponse(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*GetTaskResponse, error)
+	GetTaskWithResponse(ctx context.Context, taskID TaskID, params *GetTaskParams, reqEditors ...RequestEditorFn) (*GetTaskResponse, error)
 
 	// UpdateTaskWithBodyWithResponse Change a task
 	//
@@ -16300,6 +16922,11 @@ func (r GetReadinessResponse) ContentType() string {
 	return ""
 }
 
+// ListAPITokensResponse200Headers the declared response headers of an HTTP 200 response for ListAPITokens
+type ListAPITokensResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListAPITokensResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16307,6 +16934,8 @@ type ListAPITokensResponse struct {
 	JSON200 *APITokenPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAPITokensResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16337,6 +16966,7 @@ func (r ListAPITokensResponse) ContentType() string {
 type CreateAPITokenResponse201Headers struct {
 	CacheControl        string
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -16385,11 +17015,18 @@ func (r CreateAPITokenResponse) ContentType() string {
 	return ""
 }
 
+// RevokeAPITokenResponse204Headers the declared response headers of an HTTP 204 response for RevokeAPIToken
+type RevokeAPITokenResponse204Headers struct {
+	HandoverPosition *Position
+}
+
 type RevokeAPITokenResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *RevokeAPITokenResponse204Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16418,7 +17055,8 @@ func (r RevokeAPITokenResponse) ContentType() string {
 
 // GetAPITokenResponse200Headers the declared response headers of an HTTP 200 response for GetAPIToken
 type GetAPITokenResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetAPITokenResponse struct {
@@ -16459,6 +17097,7 @@ func (r GetAPITokenResponse) ContentType() string {
 // AssignStaffResponse200Headers the declared response headers of an HTTP 200 response for AssignStaff
 type AssignStaffResponse200Headers struct {
 	Deprecation         *string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Link                *string
 	PreferenceApplied   *string
@@ -16468,6 +17107,7 @@ type AssignStaffResponse200Headers struct {
 // AssignStaffResponse202Headers the declared response headers of an HTTP 202 response for AssignStaff
 type AssignStaffResponse202Headers struct {
 	Deprecation         *string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Link                *string
 	Location            string
@@ -16525,6 +17165,7 @@ func (r AssignStaffResponse) ContentType() string {
 
 // GetAssignmentSummaryResponse200Headers the declared response headers of an HTTP 200 response for GetAssignmentSummary
 type GetAssignmentSummaryResponse200Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -16572,6 +17213,11 @@ func (r GetAssignmentSummaryResponse) ContentType() string {
 	return ""
 }
 
+// ListAuditEventsResponse200Headers the declared response headers of an HTTP 200 response for ListAuditEvents
+type ListAuditEventsResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListAuditEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16579,6 +17225,8 @@ type ListAuditEventsResponse struct {
 	JSON200 *AuditEventPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAuditEventsResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16605,6 +17253,11 @@ func (r ListAuditEventsResponse) ContentType() string {
 	return ""
 }
 
+// ListCalendarEventsResponse200Headers the declared response headers of an HTTP 200 response for ListCalendarEvents
+type ListCalendarEventsResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListCalendarEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16612,6 +17265,8 @@ type ListCalendarEventsResponse struct {
 	JSON200 *CalendarEventPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListCalendarEventsResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16641,6 +17296,7 @@ func (r ListCalendarEventsResponse) ContentType() string {
 // CreateCalendarEventResponse201Headers the declared response headers of an HTTP 201 response for CreateCalendarEvent
 type CreateCalendarEventResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -16691,13 +17347,15 @@ func (r CreateCalendarEventResponse) ContentType() string {
 
 // UpsertCalendarEventByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertCalendarEventByExternalID
 type UpsertCalendarEventByExternalIDResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpsertCalendarEventByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertCalendarEventByExternalID
 type UpsertCalendarEventByExternalIDResponse201Headers struct {
-	ETag     string
-	Location string
+	ETag             string
+	HandoverPosition *Position
+	Location         string
 }
 
 // UpsertCalendarEventByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertCalendarEventByExternalID
@@ -16750,7 +17408,8 @@ func (r UpsertCalendarEventByExternalIDResponse) ContentType() string {
 
 // GetCalendarEventResponse200Headers the declared response headers of an HTTP 200 response for GetCalendarEvent
 type GetCalendarEventResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetCalendarEventResponse struct {
@@ -16790,7 +17449,8 @@ func (r GetCalendarEventResponse) ContentType() string {
 
 // UpdateCalendarEventResponse200Headers the declared response headers of an HTTP 200 response for UpdateCalendarEvent
 type UpdateCalendarEventResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpdateCalendarEventResponse408Headers the declared response headers of an HTTP 408 response for UpdateCalendarEvent
@@ -16870,6 +17530,11 @@ func (r GetCamsClientResponse) ContentType() string {
 	return ""
 }
 
+// ListClientMatchesResponse200Headers the declared response headers of an HTTP 200 response for ListClientMatches
+type ListClientMatchesResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListClientMatchesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16877,6 +17542,8 @@ type ListClientMatchesResponse struct {
 	JSON200 *ClientMatches
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListClientMatchesResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -16906,6 +17573,7 @@ func (r ListClientMatchesResponse) ContentType() string {
 // CreateClientResponse201Headers the declared response headers of an HTTP 201 response for CreateClient
 type CreateClientResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -16956,7 +17624,8 @@ func (r CreateClientResponse) ContentType() string {
 
 // GetClientResponse200Headers the declared response headers of an HTTP 200 response for GetClient
 type GetClientResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetClientResponse struct {
@@ -16994,11 +17663,18 @@ func (r GetClientResponse) ContentType() string {
 	return ""
 }
 
+// UnlinkCamsResponse204Headers the declared response headers of an HTTP 204 response for UnlinkCams
+type UnlinkCamsResponse204Headers struct {
+	HandoverPosition *Position
+}
+
 type UnlinkCamsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *UnlinkCamsResponse204Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17027,7 +17703,8 @@ func (r UnlinkCamsResponse) ContentType() string {
 
 // LinkCamsResponse200Headers the declared response headers of an HTTP 200 response for LinkCams
 type LinkCamsResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // LinkCamsResponse408Headers the declared response headers of an HTTP 408 response for LinkCams
@@ -17077,6 +17754,7 @@ func (r LinkCamsResponse) ContentType() string {
 // SyncCamsResponse200Headers the declared response headers of an HTTP 200 response for SyncCams
 type SyncCamsResponse200Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -17118,6 +17796,7 @@ func (r SyncCamsResponse) ContentType() string {
 // ResendClientInviteResponse200Headers the declared response headers of an HTTP 200 response for ResendClientInvite
 type ResendClientInviteResponse200Headers struct {
 	CacheControl        string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -17158,7 +17837,8 @@ func (r ResendClientInviteResponse) ContentType() string {
 
 // GetClientSectionResponse200Headers the declared response headers of an HTTP 200 response for GetClientSection
 type GetClientSectionResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetClientSectionResponse struct {
@@ -17198,7 +17878,8 @@ func (r GetClientSectionResponse) ContentType() string {
 
 // UpdateClientSectionResponse200Headers the declared response headers of an HTTP 200 response for UpdateClientSection
 type UpdateClientSectionResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpdateClientSectionResponse408Headers the declared response headers of an HTTP 408 response for UpdateClientSection
@@ -17280,7 +17961,8 @@ func (r GetCommonAssessmentResponse) ContentType() string {
 
 // GetIntakeTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetIntakeTemplate
 type GetIntakeTemplateResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetIntakeTemplateResponse struct {
@@ -17320,7 +18002,8 @@ func (r GetIntakeTemplateResponse) ContentType() string {
 
 // ReplaceIntakeTemplateResponse200Headers the declared response headers of an HTTP 200 response for ReplaceIntakeTemplate
 type ReplaceIntakeTemplateResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // ReplaceIntakeTemplateResponse408Headers the declared response headers of an HTTP 408 response for ReplaceIntakeTemplate
@@ -17400,6 +18083,11 @@ func (r GetInvitationResponse) ContentType() string {
 	return ""
 }
 
+// AcceptInvitationResponse200Headers the declared response headers of an HTTP 200 response for AcceptInvitation
+type AcceptInvitationResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 // AcceptInvitationResponse408Headers the declared response headers of an HTTP 408 response for AcceptInvitation
 type AcceptInvitationResponse408Headers struct {
 	XRequestID *string
@@ -17414,6 +18102,8 @@ type AcceptInvitationResponse struct {
 	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AcceptInvitationResponse200Headers
 	// Headers408 the parsed response headers for an HTTP 408 response
 	Headers408 *AcceptInvitationResponse408Headers
 }
@@ -17444,12 +18134,14 @@ func (r AcceptInvitationResponse) ContentType() string {
 
 // ManageAssignmentsResponse200Headers the declared response headers of an HTTP 200 response for ManageAssignments
 type ManageAssignmentsResponse200Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	PreferenceApplied   *string
 }
 
 // ManageAssignmentsResponse202Headers the declared response headers of an HTTP 202 response for ManageAssignments
 type ManageAssignmentsResponse202Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 	PreferenceApplied   string
@@ -17503,6 +18195,11 @@ func (r ManageAssignmentsResponse) ContentType() string {
 	return ""
 }
 
+// ListMattersResponse200Headers the declared response headers of an HTTP 200 response for ListMatters
+type ListMattersResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListMattersResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17510,6 +18207,8 @@ type ListMattersResponse struct {
 	JSON200 *MatterPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListMattersResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17539,6 +18238,7 @@ func (r ListMattersResponse) ContentType() string {
 // CreateMatterResponse201Headers the declared response headers of an HTTP 201 response for CreateMatter
 type CreateMatterResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -17589,13 +18289,15 @@ func (r CreateMatterResponse) ContentType() string {
 
 // UpsertMatterByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertMatterByExternalID
 type UpsertMatterByExternalIDResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpsertMatterByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertMatterByExternalID
 type UpsertMatterByExternalIDResponse201Headers struct {
-	ETag     string
-	Location string
+	ETag             string
+	HandoverPosition *Position
+	Location         string
 }
 
 // UpsertMatterByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertMatterByExternalID
@@ -17648,7 +18350,8 @@ func (r UpsertMatterByExternalIDResponse) ContentType() string {
 
 // GetMatterResponse200Headers the declared response headers of an HTTP 200 response for GetMatter
 type GetMatterResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetMatterResponse struct {
@@ -17688,7 +18391,8 @@ func (r GetMatterResponse) ContentType() string {
 
 // UpdateMatterResponse200Headers the declared response headers of an HTTP 200 response for UpdateMatter
 type UpdateMatterResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpdateMatterResponse408Headers the declared response headers of an HTTP 408 response for UpdateMatter
@@ -17810,7 +18514,8 @@ func (r GetMyProfileResponse) ContentType() string {
 
 // GetNotificationSettingsResponse200Headers the declared response headers of an HTTP 200 response for GetNotificationSettings
 type GetNotificationSettingsResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetNotificationSettingsResponse struct {
@@ -17850,7 +18555,8 @@ func (r GetNotificationSettingsResponse) ContentType() string {
 
 // ReplaceNotificationSettingsResponse200Headers the declared response headers of an HTTP 200 response for ReplaceNotificationSettings
 type ReplaceNotificationSettingsResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // ReplaceNotificationSettingsResponse408Headers the declared response headers of an HTTP 408 response for ReplaceNotificationSettings
@@ -17897,6 +18603,11 @@ func (r ReplaceNotificationSettingsResponse) ContentType() string {
 	return ""
 }
 
+// ListNotificationsResponse200Headers the declared response headers of an HTTP 200 response for ListNotifications
+type ListNotificationsResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListNotificationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17904,6 +18615,8 @@ type ListNotificationsResponse struct {
 	JSON200 *NotificationPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListNotificationsResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -17932,6 +18645,7 @@ func (r ListNotificationsResponse) ContentType() string {
 
 // MarkNotificationsReadResponse200Headers the declared response headers of an HTTP 200 response for MarkNotificationsRead
 type MarkNotificationsReadResponse200Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -18012,7 +18726,8 @@ func (r StreamNotificationsResponse) ContentType() string {
 
 // GetNotificationResponse200Headers the declared response headers of an HTTP 200 response for GetNotification
 type GetNotificationResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetNotificationResponse struct {
@@ -18050,6 +18765,11 @@ func (r GetNotificationResponse) ContentType() string {
 	return ""
 }
 
+// ListPeopleResponse200Headers the declared response headers of an HTTP 200 response for ListPeople
+type ListPeopleResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListPeopleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18057,6 +18777,8 @@ type ListPeopleResponse struct {
 	JSON200 *PersonPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListPeopleResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18085,13 +18807,15 @@ func (r ListPeopleResponse) ContentType() string {
 
 // UpsertPersonByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertPersonByExternalID
 type UpsertPersonByExternalIDResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpsertPersonByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertPersonByExternalID
 type UpsertPersonByExternalIDResponse201Headers struct {
-	ETag     string
-	Location string
+	ETag             string
+	HandoverPosition *Position
+	Location         string
 }
 
 // UpsertPersonByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertPersonByExternalID
@@ -18144,7 +18868,8 @@ func (r UpsertPersonByExternalIDResponse) ContentType() string {
 
 // GetPersonResponse200Headers the declared response headers of an HTTP 200 response for GetPerson
 type GetPersonResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetPersonResponse struct {
@@ -18185,6 +18910,7 @@ func (r GetPersonResponse) ContentType() string {
 // BecomeClientResponse200Headers the declared response headers of an HTTP 200 response for BecomeClient
 type BecomeClientResponse200Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -18234,12 +18960,14 @@ func (r BecomeClientResponse) ContentType() string {
 
 // ReassignWorkResponse200Headers the declared response headers of an HTTP 200 response for ReassignWork
 type ReassignWorkResponse200Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	PreferenceApplied   *string
 }
 
 // ReassignWorkResponse202Headers the declared response headers of an HTTP 202 response for ReassignWork
 type ReassignWorkResponse202Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 	PreferenceApplied   *string
@@ -18296,6 +19024,7 @@ func (r ReassignWorkResponse) ContentType() string {
 // CreateReferralResponse201Headers the declared response headers of an HTTP 201 response for CreateReferral
 type CreateReferralResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -18347,6 +19076,7 @@ func (r CreateReferralResponse) ContentType() string {
 // RemoveStaffResponse200Headers the declared response headers of an HTTP 200 response for RemoveStaff
 type RemoveStaffResponse200Headers struct {
 	Deprecation         *string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Link                *string
 	PreferenceApplied   *string
@@ -18356,6 +19086,7 @@ type RemoveStaffResponse200Headers struct {
 // RemoveStaffResponse202Headers the declared response headers of an HTTP 202 response for RemoveStaff
 type RemoveStaffResponse202Headers struct {
 	Deprecation         *string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Link                *string
 	Location            string
@@ -18411,6 +19142,11 @@ func (r RemoveStaffResponse) ContentType() string {
 	return ""
 }
 
+// ListRunsResponse200Headers the declared response headers of an HTTP 200 response for ListRuns
+type ListRunsResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListRunsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18418,6 +19154,8 @@ type ListRunsResponse struct {
 	JSON200 *RunPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListRunsResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18447,6 +19185,7 @@ func (r ListRunsResponse) ContentType() string {
 // GetRunResponse200Headers the declared response headers of an HTTP 200 response for GetRun
 type GetRunResponse200Headers struct {
 	ETag              string
+	HandoverPosition  *Position
 	PreferenceApplied *string
 }
 
@@ -18487,6 +19226,7 @@ func (r GetRunResponse) ContentType() string {
 
 // CancelRunResponse200Headers the declared response headers of an HTTP 200 response for CancelRun
 type CancelRunResponse200Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -18534,6 +19274,11 @@ func (r CancelRunResponse) ContentType() string {
 	return ""
 }
 
+// ListRunItemsResponse200Headers the declared response headers of an HTTP 200 response for ListRunItems
+type ListRunItemsResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListRunItemsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18541,6 +19286,8 @@ type ListRunItemsResponse struct {
 	JSON200 *RunItemPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListRunItemsResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18570,6 +19317,7 @@ func (r ListRunItemsResponse) ContentType() string {
 // GetRunReportCSVResponse200Headers the declared response headers of an HTTP 200 response for GetRunReportCSV
 type GetRunReportCSVResponse200Headers struct {
 	ContentDisposition string
+	HandoverPosition   *Position
 }
 
 type GetRunReportCSVResponse struct {
@@ -18608,6 +19356,7 @@ func (r GetRunReportCSVResponse) ContentType() string {
 // GetRunReportJSONResponse200Headers the declared response headers of an HTTP 200 response for GetRunReportJSON
 type GetRunReportJSONResponse200Headers struct {
 	ContentDisposition string
+	HandoverPosition   *Position
 }
 
 type GetRunReportJSONResponse struct {
@@ -18648,6 +19397,7 @@ func (r GetRunReportJSONResponse) ContentType() string {
 // GetRunReportXLSXResponse200Headers the declared response headers of an HTTP 200 response for GetRunReportXLSX
 type GetRunReportXLSXResponse200Headers struct {
 	ContentDisposition string
+	HandoverPosition   *Position
 }
 
 type GetRunReportXLSXResponse struct {
@@ -18685,12 +19435,14 @@ func (r GetRunReportXLSXResponse) ContentType() string {
 
 // UndoRunResponse200Headers the declared response headers of an HTTP 200 response for UndoRun
 type UndoRunResponse200Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	PreferenceApplied   *string
 }
 
 // UndoRunResponse202Headers the declared response headers of an HTTP 202 response for UndoRun
 type UndoRunResponse202Headers struct {
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 	PreferenceApplied   string
@@ -18747,6 +19499,7 @@ func (r UndoRunResponse) ContentType() string {
 // CreateSelectionResponse201Headers the declared response headers of an HTTP 201 response for CreateSelection
 type CreateSelectionResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -18797,7 +19550,8 @@ func (r CreateSelectionResponse) ContentType() string {
 
 // GetSelectionResponse200Headers the declared response headers of an HTTP 200 response for GetSelection
 type GetSelectionResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetSelectionResponse struct {
@@ -18837,9 +19591,10 @@ func (r GetSelectionResponse) ContentType() string {
 
 // CreateSessionResponse201Headers the declared response headers of an HTTP 201 response for CreateSession
 type CreateSessionResponse201Headers struct {
-	CacheControl string
-	ETag         string
-	Location     string
+	CacheControl     string
+	ETag             string
+	HandoverPosition *Position
+	Location         string
 }
 
 // CreateSessionResponse408Headers the declared response headers of an HTTP 408 response for CreateSession
@@ -18886,11 +19641,18 @@ func (r CreateSessionResponse) ContentType() string {
 	return ""
 }
 
+// DeleteSessionResponse204Headers the declared response headers of an HTTP 204 response for DeleteSession
+type DeleteSessionResponse204Headers struct {
+	HandoverPosition *Position
+}
+
 type DeleteSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteSessionResponse204Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18917,6 +19679,11 @@ func (r DeleteSessionResponse) ContentType() string {
 	return ""
 }
 
+// ListStaffResponse200Headers the declared response headers of an HTTP 200 response for ListStaff
+type ListStaffResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListStaffResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18924,6 +19691,8 @@ type ListStaffResponse struct {
 	JSON200 *StaffPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListStaffResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18953,6 +19722,7 @@ func (r ListStaffResponse) ContentType() string {
 // CreateStaffResponse201Headers the declared response headers of an HTTP 201 response for CreateStaff
 type CreateStaffResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -19001,6 +19771,11 @@ func (r CreateStaffResponse) ContentType() string {
 	return ""
 }
 
+// ListStaffGroupsResponse200Headers the declared response headers of an HTTP 200 response for ListStaffGroups
+type ListStaffGroupsResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListStaffGroupsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19008,6 +19783,8 @@ type ListStaffGroupsResponse struct {
 	JSON200 *StaffGroupPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListStaffGroupsResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19037,6 +19814,7 @@ func (r ListStaffGroupsResponse) ContentType() string {
 // CreateStaffGroupResponse201Headers the declared response headers of an HTTP 201 response for CreateStaffGroup
 type CreateStaffGroupResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -19087,7 +19865,8 @@ func (r CreateStaffGroupResponse) ContentType() string {
 
 // GetStaffGroupResponse200Headers the declared response headers of an HTTP 200 response for GetStaffGroup
 type GetStaffGroupResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetStaffGroupResponse struct {
@@ -19127,7 +19906,8 @@ func (r GetStaffGroupResponse) ContentType() string {
 
 // UpdateStaffGroupResponse200Headers the declared response headers of an HTTP 200 response for UpdateStaffGroup
 type UpdateStaffGroupResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpdateStaffGroupResponse408Headers the declared response headers of an HTTP 408 response for UpdateStaffGroup
@@ -19176,13 +19956,15 @@ func (r UpdateStaffGroupResponse) ContentType() string {
 
 // UpsertStaffByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertStaffByExternalID
 type UpsertStaffByExternalIDResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpsertStaffByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertStaffByExternalID
 type UpsertStaffByExternalIDResponse201Headers struct {
-	ETag     string
-	Location string
+	ETag             string
+	HandoverPosition *Position
+	Location         string
 }
 
 // UpsertStaffByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertStaffByExternalID
@@ -19235,7 +20017,8 @@ func (r UpsertStaffByExternalIDResponse) ContentType() string {
 
 // GetStaffResponse200Headers the declared response headers of an HTTP 200 response for GetStaff
 type GetStaffResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetStaffResponse struct {
@@ -19275,7 +20058,8 @@ func (r GetStaffResponse) ContentType() string {
 
 // UpdateStaffResponse200Headers the declared response headers of an HTTP 200 response for UpdateStaff
 type UpdateStaffResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpdateStaffResponse408Headers the declared response headers of an HTTP 408 response for UpdateStaff
@@ -19325,6 +20109,7 @@ func (r UpdateStaffResponse) ContentType() string {
 // DeactivateStaffResponse200Headers the declared response headers of an HTTP 200 response for DeactivateStaff
 type DeactivateStaffResponse200Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -19366,6 +20151,7 @@ func (r DeactivateStaffResponse) ContentType() string {
 // ReactivateStaffResponse200Headers the declared response headers of an HTTP 200 response for ReactivateStaff
 type ReactivateStaffResponse200Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -19407,6 +20193,7 @@ func (r ReactivateStaffResponse) ContentType() string {
 // ResendStaffInviteResponse200Headers the declared response headers of an HTTP 200 response for ResendStaffInvite
 type ResendStaffInviteResponse200Headers struct {
 	CacheControl        string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 }
 
@@ -19445,6 +20232,11 @@ func (r ResendStaffInviteResponse) ContentType() string {
 	return ""
 }
 
+// GetStaffWorkloadResponse200Headers the declared response headers of an HTTP 200 response for GetStaffWorkload
+type GetStaffWorkloadResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type GetStaffWorkloadResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19452,6 +20244,8 @@ type GetStaffWorkloadResponse struct {
 	JSON200 *Workload
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetStaffWorkloadResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19478,6 +20272,11 @@ func (r GetStaffWorkloadResponse) ContentType() string {
 	return ""
 }
 
+// ListTasksResponse200Headers the declared response headers of an HTTP 200 response for ListTasks
+type ListTasksResponse200Headers struct {
+	HandoverPosition *Position
+}
+
 type ListTasksResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19485,6 +20284,8 @@ type ListTasksResponse struct {
 	JSON200 *TaskPage
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListTasksResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19514,6 +20315,7 @@ func (r ListTasksResponse) ContentType() string {
 // CreateTaskResponse201Headers the declared response headers of an HTTP 201 response for CreateTask
 type CreateTaskResponse201Headers struct {
 	ETag                string
+	HandoverPosition    *Position
 	IdempotencyReplayed *string
 	Location            string
 }
@@ -19564,13 +20366,15 @@ func (r CreateTaskResponse) ContentType() string {
 
 // UpsertTaskByExternalIDResponse200Headers the declared response headers of an HTTP 200 response for UpsertTaskByExternalID
 type UpsertTaskByExternalIDResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpsertTaskByExternalIDResponse201Headers the declared response headers of an HTTP 201 response for UpsertTaskByExternalID
 type UpsertTaskByExternalIDResponse201Headers struct {
-	ETag     string
-	Location string
+	ETag             string
+	HandoverPosition *Position
+	Location         string
 }
 
 // UpsertTaskByExternalIDResponse408Headers the declared response headers of an HTTP 408 response for UpsertTaskByExternalID
@@ -19623,7 +20427,8 @@ func (r UpsertTaskByExternalIDResponse) ContentType() string {
 
 // GetTaskResponse200Headers the declared response headers of an HTTP 200 response for GetTask
 type GetTaskResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 type GetTaskResponse struct {
@@ -19663,7 +20468,8 @@ func (r GetTaskResponse) ContentType() string {
 
 // UpdateTaskResponse200Headers the declared response headers of an HTTP 200 response for UpdateTask
 type UpdateTaskResponse200Headers struct {
-	ETag string
+	ETag             string
+	HandoverPosition *Position
 }
 
 // UpdateTaskResponse408Headers the declared response headers of an HTTP 408 response for UpdateTask
@@ -19710,6 +20516,11 @@ func (r UpdateTaskResponse) ContentType() string {
 	return ""
 }
 
+// ReceiveCamsWebhookResponse202Headers the declared response headers of an HTTP 202 response for ReceiveCamsWebhook
+type ReceiveCamsWebhookResponse202Headers struct {
+	HandoverPosition *Position
+}
+
 // ReceiveCamsWebhookResponse408Headers the declared response headers of an HTTP 408 response for ReceiveCamsWebhook
 type ReceiveCamsWebhookResponse408Headers struct {
 	XRequestID *string
@@ -19722,6 +20533,8 @@ type ReceiveCamsWebhookResponse struct {
 	ApplicationProblemJSON408 *RequestTimeout
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReceiveCamsWebhookResponse202Headers
 	// Headers408 the parsed response headers for an HTTP 408 response
 	Headers408 *ReceiveCamsWebhookResponse408Headers
 }
@@ -19931,8 +20744,8 @@ func (c *ClientWithResponses) RevokeAPITokenWithResponse(ctx context.Context, to
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
-func (c *ClientWithResponses) GetAPITokenWithResponse(ctx context.Context, tokenID TokenID, reqEditors ...RequestEditorFn) (*GetAPITokenResponse, error) {
-	rsp, err := c.GetAPIToken(ctx, tokenID, reqEditors...)
+func (c *ClientWithResponses) GetAPITokenWithResponse(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*GetAPITokenResponse, error) {
+	rsp, err := c.GetAPIToken(ctx, tokenID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20157,8 +20970,8 @@ func (c *ClientWithResponses) UpsertCalendarEventByExternalIDWithResponse(ctx co
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/calendar-events/{calendar_event_id} (the `GetCalendarEvent` operationId).
-func (c *ClientWithResponses) GetCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, reqEditors ...RequestEditorFn) (*GetCalendarEventResponse, error) {
-	rsp, err := c.GetCalendarEvent(ctx, calendarEventID, reqEditors...)
+func (c *ClientWithResponses) GetCalendarEventWithResponse(ctx context.Context, calendarEventID CalendarEventID, params *GetCalendarEventParams, reqEditors ...RequestEditorFn) (*GetCalendarEventResponse, error) {
+	rsp, err := c.GetCalendarEvent(ctx, calendarEventID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20308,8 +21121,8 @@ func (c *ClientWithResponses) CreateClientWithResponse(ctx context.Context, para
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/clients/{client_id} (the `GetClient` operationId).
-func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientResponse, error) {
-	rsp, err := c.GetClient(ctx, clientID, reqEditors...)
+func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*GetClientResponse, error) {
+	rsp, err := c.GetClient(ctx, clientID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20427,8 +21240,8 @@ func (c *ClientWithResponses) ResendClientInviteWithResponse(ctx context.Context
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/clients/{client_id}/sections/{section} (the `GetClientSection` operationId).
-func (c *ClientWithResponses) GetClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, reqEditors ...RequestEditorFn) (*GetClientSectionResponse, error) {
-	rsp, err := c.GetClientSection(ctx, clientID, section, reqEditors...)
+func (c *ClientWithResponses) GetClientSectionWithResponse(ctx context.Context, clientID ClientID, section ClientSectionName, params *GetClientSectionParams, reqEditors ...RequestEditorFn) (*GetClientSectionResponse, error) {
+	rsp, err := c.GetClientSection(ctx, clientID, section, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20530,8 +21343,8 @@ func (c *ClientWithResponses) GetCommonAssessmentWithResponse(ctx context.Contex
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/intake-template (the `GetIntakeTemplate` operationId).
-func (c *ClientWithResponses) GetIntakeTemplateWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetIntakeTemplateResponse, error) {
-	rsp, err := c.GetIntakeTemplate(ctx, reqEditors...)
+func (c *ClientWithResponses) GetIntakeTemplateWithResponse(ctx context.Context, params *GetIntakeTemplateParams, reqEditors ...RequestEditorFn) (*GetIntakeTemplateResponse, error) {
+	rsp, err := c.GetIntakeTemplate(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20796,8 +21609,8 @@ func (c *ClientWithResponses) UpsertMatterByExternalIDWithResponse(ctx context.C
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/matters/{matter_id} (the `GetMatter` operationId).
-func (c *ClientWithResponses) GetMatterWithResponse(ctx context.Context, matterID MatterID, reqEditors ...RequestEditorFn) (*GetMatterResponse, error) {
-	rsp, err := c.GetMatter(ctx, matterID, reqEditors...)
+func (c *ClientWithResponses) GetMatterWithResponse(ctx context.Context, matterID MatterID, params *GetMatterParams, reqEditors ...RequestEditorFn) (*GetMatterResponse, error) {
+	rsp, err := c.GetMatter(ctx, matterID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20893,8 +21706,8 @@ func (c *ClientWithResponses) GetMyProfileWithResponse(ctx context.Context, reqE
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/notification-settings (the `GetNotificationSettings` operationId).
-func (c *ClientWithResponses) GetNotificationSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetNotificationSettingsResponse, error) {
-	rsp, err := c.GetNotificationSettings(ctx, reqEditors...)
+func (c *ClientWithResponses) GetNotificationSettingsWithResponse(ctx context.Context, params *GetNotificationSettingsParams, reqEditors ...RequestEditorFn) (*GetNotificationSettingsResponse, error) {
+	rsp, err := c.GetNotificationSettings(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21027,8 +21840,8 @@ func (c *ClientWithResponses) StreamNotificationsWithResponse(ctx context.Contex
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/notifications/{notification_id} (the `GetNotification` operationId).
-func (c *ClientWithResponses) GetNotificationWithResponse(ctx context.Context, notificationID NotificationID, reqEditors ...RequestEditorFn) (*GetNotificationResponse, error) {
-	rsp, err := c.GetNotification(ctx, notificationID, reqEditors...)
+func (c *ClientWithResponses) GetNotificationWithResponse(ctx context.Context, notificationID NotificationID, params *GetNotificationParams, reqEditors ...RequestEditorFn) (*GetNotificationResponse, error) {
+	rsp, err := c.GetNotification(ctx, notificationID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21106,8 +21919,8 @@ func (c *ClientWithResponses) UpsertPersonByExternalIDWithResponse(ctx context.C
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/people/{person_id} (the `GetPerson` operationId).
-func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, personID PersonID, reqEditors ...RequestEditorFn) (*GetPersonResponse, error) {
-	rsp, err := c.GetPerson(ctx, personID, reqEditors...)
+func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, personID PersonID, params *GetPersonParams, reqEditors ...RequestEditorFn) (*GetPersonResponse, error) {
+	rsp, err := c.GetPerson(ctx, personID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21418,8 +22231,8 @@ func (c *ClientWithResponses) ListRunItemsWithResponse(ctx context.Context, runI
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.csv (the `GetRunReportCSV` operationId).
-func (c *ClientWithResponses) GetRunReportCSVWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportCSVResponse, error) {
-	rsp, err := c.GetRunReportCSV(ctx, runID, reqEditors...)
+func (c *ClientWithResponses) GetRunReportCSVWithResponse(ctx context.Context, runID RunID, params *GetRunReportCSVParams, reqEditors ...RequestEditorFn) (*GetRunReportCSVResponse, error) {
+	rsp, err := c.GetRunReportCSV(ctx, runID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21436,8 +22249,8 @@ func (c *ClientWithResponses) GetRunReportCSVWithResponse(ctx context.Context, r
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.json (the `GetRunReportJSON` operationId).
-func (c *ClientWithResponses) GetRunReportJSONWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportJSONResponse, error) {
-	rsp, err := c.GetRunReportJSON(ctx, runID, reqEditors...)
+func (c *ClientWithResponses) GetRunReportJSONWithResponse(ctx context.Context, runID RunID, params *GetRunReportJSONParams, reqEditors ...RequestEditorFn) (*GetRunReportJSONResponse, error) {
+	rsp, err := c.GetRunReportJSON(ctx, runID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21456,8 +22269,8 @@ func (c *ClientWithResponses) GetRunReportJSONWithResponse(ctx context.Context, 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/runs/{run_id}/report.xlsx (the `GetRunReportXLSX` operationId).
-func (c *ClientWithResponses) GetRunReportXLSXWithResponse(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*GetRunReportXLSXResponse, error) {
-	rsp, err := c.GetRunReportXLSX(ctx, runID, reqEditors...)
+func (c *ClientWithResponses) GetRunReportXLSXWithResponse(ctx context.Context, runID RunID, params *GetRunReportXLSXParams, reqEditors ...RequestEditorFn) (*GetRunReportXLSXResponse, error) {
+	rsp, err := c.GetRunReportXLSX(ctx, runID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21566,8 +22379,8 @@ func (c *ClientWithResponses) CreateSelectionWithResponse(ctx context.Context, p
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/selections/{selection_id} (the `GetSelection` operationId).
-func (c *ClientWithResponses) GetSelectionWithResponse(ctx context.Context, selectionID SelectionID, reqEditors ...RequestEditorFn) (*GetSelectionResponse, error) {
-	rsp, err := c.GetSelection(ctx, selectionID, reqEditors...)
+func (c *ClientWithResponses) GetSelectionWithResponse(ctx context.Context, selectionID SelectionID, params *GetSelectionParams, reqEditors ...RequestEditorFn) (*GetSelectionResponse, error) {
+	rsp, err := c.GetSelection(ctx, selectionID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21770,8 +22583,8 @@ func (c *ClientWithResponses) CreateStaffGroupWithResponse(ctx context.Context, 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/staff-groups/{staff_group_id} (the `GetStaffGroup` operationId).
-func (c *ClientWithResponses) GetStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, reqEditors ...RequestEditorFn) (*GetStaffGroupResponse, error) {
-	rsp, err := c.GetStaffGroup(ctx, staffGroupID, reqEditors...)
+func (c *ClientWithResponses) GetStaffGroupWithResponse(ctx context.Context, staffGroupID StaffGroupID, params *GetStaffGroupParams, reqEditors ...RequestEditorFn) (*GetStaffGroupResponse, error) {
+	rsp, err := c.GetStaffGroup(ctx, staffGroupID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21868,8 +22681,8 @@ func (c *ClientWithResponses) UpsertStaffByExternalIDWithResponse(ctx context.Co
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/staff/{staff_id} (the `GetStaff` operationId).
-func (c *ClientWithResponses) GetStaffWithResponse(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*GetStaffResponse, error) {
-	rsp, err := c.GetStaff(ctx, staffID, reqEditors...)
+func (c *ClientWithResponses) GetStaffWithResponse(ctx context.Context, staffID StaffID, params *GetStaffParams, reqEditors ...RequestEditorFn) (*GetStaffResponse, error) {
+	rsp, err := c.GetStaff(ctx, staffID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21988,8 +22801,8 @@ func (c *ClientWithResponses) ResendStaffInviteWithResponse(ctx context.Context,
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/staff/{staff_id}/workload (the `GetStaffWorkload` operationId).
-func (c *ClientWithResponses) GetStaffWorkloadWithResponse(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*GetStaffWorkloadResponse, error) {
-	rsp, err := c.GetStaffWorkload(ctx, staffID, reqEditors...)
+func (c *ClientWithResponses) GetStaffWorkloadWithResponse(ctx context.Context, staffID StaffID, params *GetStaffWorkloadParams, reqEditors ...RequestEditorFn) (*GetStaffWorkloadResponse, error) {
+	rsp, err := c.GetStaffWorkload(ctx, staffID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22104,8 +22917,8 @@ func (c *ClientWithResponses) UpsertTaskByExternalIDWithResponse(ctx context.Con
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/tasks/{task_id} (the `GetTask` operationId).
-func (c *ClientWithResponses) GetTaskWithResponse(ctx context.Context, taskID TaskID, reqEditors ...RequestEditorFn) (*GetTaskResponse, error) {
-	rsp, err := c.GetTask(ctx, taskID, reqEditors...)
+func (c *ClientWithResponses) GetTaskWithResponse(ctx context.Context, taskID TaskID, params *GetTaskParams, reqEditors ...RequestEditorFn) (*GetTaskResponse, error) {
+	rsp, err := c.GetTask(ctx, taskID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22406,6 +23219,19 @@ func ParseListAPITokensResponse(rsp *http.Response) (*ListAPITokensResponse, err
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAPITokensResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -22463,6 +23289,13 @@ func ParseCreateAPITokenResponse(rsp *http.Response) (*CreateAPITokenResponse, e
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -22519,6 +23352,19 @@ func ParseRevokeAPITokenResponse(rsp *http.Response) (*RevokeAPITokenResponse, e
 
 	}
 
+	switch {
+	case rsp.StatusCode == 204:
+		var headers RevokeAPITokenResponse204Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers204 = &headers
+	}
+
 	return response, nil
 }
 
@@ -22561,6 +23407,13 @@ func ParseGetAPITokenResponse(rsp *http.Response) (*GetAPITokenResponse, error) 
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -22622,6 +23475,13 @@ func ParseAssignStaffResponse(rsp *http.Response) (*AssignStaffResponse, error) 
 			}
 			headers.Deprecation = &value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -22659,6 +23519,13 @@ func ParseAssignStaffResponse(rsp *http.Response) (*AssignStaffResponse, error) 
 				return nil, err
 			}
 			headers.Deprecation = &value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -22751,6 +23618,13 @@ func ParseGetAssignmentSummaryResponse(rsp *http.Response) (*GetAssignmentSummar
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetAssignmentSummaryResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -22804,6 +23678,19 @@ func ParseListAuditEventsResponse(rsp *http.Response) (*ListAuditEventsResponse,
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAuditEventsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -22835,6 +23722,19 @@ func ParseListCalendarEventsResponse(rsp *http.Response) (*ListCalendarEventsRes
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListCalendarEventsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -22886,6 +23786,13 @@ func ParseCreateCalendarEventResponse(rsp *http.Response) (*CreateCalendarEventR
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -22971,6 +23878,13 @@ func ParseUpsertCalendarEventByExternalIDResponse(rsp *http.Response) (*UpsertCa
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers UpsertCalendarEventByExternalIDResponse201Headers
@@ -22980,6 +23894,13 @@ func ParseUpsertCalendarEventByExternalIDResponse(rsp *http.Response) (*UpsertCa
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
@@ -23044,6 +23965,13 @@ func ParseGetCalendarEventResponse(rsp *http.Response) (*GetCalendarEventRespons
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -23096,6 +24024,13 @@ func ParseUpdateCalendarEventResponse(rsp *http.Response) (*UpdateCalendarEventR
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -23176,6 +24111,19 @@ func ParseListClientMatchesResponse(rsp *http.Response) (*ListClientMatchesRespo
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListClientMatchesResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -23225,6 +24173,13 @@ func ParseCreateClientResponse(rsp *http.Response) (*CreateClientResponse, error
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -23296,6 +24251,13 @@ func ParseGetClientResponse(rsp *http.Response) (*GetClientResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -23326,6 +24288,19 @@ func ParseUnlinkCamsResponse(rsp *http.Response) (*UnlinkCamsResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers UnlinkCamsResponse204Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers204 = &headers
 	}
 
 	return response, nil
@@ -23377,6 +24352,13 @@ func ParseLinkCamsResponse(rsp *http.Response) (*LinkCamsResponse, error) {
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -23434,6 +24416,13 @@ func ParseSyncCamsResponse(rsp *http.Response) (*SyncCamsResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -23486,6 +24475,13 @@ func ParseResendClientInviteResponse(rsp *http.Response) (*ResendClientInviteRes
 				return nil, err
 			}
 			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -23540,6 +24536,13 @@ func ParseGetClientSectionResponse(rsp *http.Response) (*GetClientSectionRespons
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -23592,6 +24595,13 @@ func ParseUpdateClientSectionResponse(rsp *http.Response) (*UpdateClientSectionR
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -23682,6 +24692,13 @@ func ParseGetIntakeTemplateResponse(rsp *http.Response) (*GetIntakeTemplateRespo
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -23734,6 +24751,13 @@ func ParseReplaceIntakeTemplateResponse(rsp *http.Response) (*ReplaceIntakeTempl
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -23822,6 +24846,16 @@ func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationRespons
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers AcceptInvitationResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
 		var headers AcceptInvitationResponse408Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
@@ -23884,6 +24918,13 @@ func ParseManageAssignmentsResponse(rsp *http.Response) (*ManageAssignmentsRespo
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ManageAssignmentsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -23901,6 +24942,13 @@ func ParseManageAssignmentsResponse(rsp *http.Response) (*ManageAssignmentsRespo
 		response.Headers200 = &headers
 	case rsp.StatusCode == 202:
 		var headers ManageAssignmentsResponse202Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -23968,6 +25016,19 @@ func ParseListMattersResponse(rsp *http.Response) (*ListMattersResponse, error) 
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListMattersResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -24017,6 +25078,13 @@ func ParseCreateMatterResponse(rsp *http.Response) (*CreateMatterResponse, error
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -24102,6 +25170,13 @@ func ParseUpsertMatterByExternalIDResponse(rsp *http.Response) (*UpsertMatterByE
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers UpsertMatterByExternalIDResponse201Headers
@@ -24111,6 +25186,13 @@ func ParseUpsertMatterByExternalIDResponse(rsp *http.Response) (*UpsertMatterByE
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
@@ -24175,6 +25257,13 @@ func ParseGetMatterResponse(rsp *http.Response) (*GetMatterResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -24227,6 +25316,13 @@ func ParseUpdateMatterResponse(rsp *http.Response) (*UpdateMatterResponse, error
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -24363,6 +25459,13 @@ func ParseGetNotificationSettingsResponse(rsp *http.Response) (*GetNotificationS
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -24416,6 +25519,13 @@ func ParseReplaceNotificationSettingsResponse(rsp *http.Response) (*ReplaceNotif
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
 		var headers ReplaceNotificationSettingsResponse408Headers
@@ -24462,6 +25572,19 @@ func ParseListNotificationsResponse(rsp *http.Response) (*ListNotificationsRespo
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListNotificationsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -24505,6 +25628,13 @@ func ParseMarkNotificationsReadResponse(rsp *http.Response) (*MarkNotificationsR
 	switch {
 	case rsp.StatusCode == 200:
 		var headers MarkNotificationsReadResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -24594,6 +25724,13 @@ func ParseGetNotificationResponse(rsp *http.Response) (*GetNotificationResponse,
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -24628,6 +25765,19 @@ func ParseListPeopleResponse(rsp *http.Response) (*ListPeopleResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListPeopleResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -24687,6 +25837,13 @@ func ParseUpsertPersonByExternalIDResponse(rsp *http.Response) (*UpsertPersonByE
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers UpsertPersonByExternalIDResponse201Headers
@@ -24696,6 +25853,13 @@ func ParseUpsertPersonByExternalIDResponse(rsp *http.Response) (*UpsertPersonByE
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
@@ -24760,6 +25924,13 @@ func ParseGetPersonResponse(rsp *http.Response) (*GetPersonResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -24812,6 +25983,13 @@ func ParseBecomeClientResponse(rsp *http.Response) (*BecomeClientResponse, error
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -24883,6 +26061,13 @@ func ParseReassignWorkResponse(rsp *http.Response) (*ReassignWorkResponse, error
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ReassignWorkResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -24900,6 +26085,13 @@ func ParseReassignWorkResponse(rsp *http.Response) (*ReassignWorkResponse, error
 		response.Headers200 = &headers
 	case rsp.StatusCode == 202:
 		var headers ReassignWorkResponse202Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -24983,6 +26175,13 @@ func ParseCreateReferralResponse(rsp *http.Response) (*CreateReferralResponse, e
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -25068,6 +26267,13 @@ func ParseRemoveStaffResponse(rsp *http.Response) (*RemoveStaffResponse, error) 
 			}
 			headers.Deprecation = &value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -25105,6 +26311,13 @@ func ParseRemoveStaffResponse(rsp *http.Response) (*RemoveStaffResponse, error) 
 				return nil, err
 			}
 			headers.Deprecation = &value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -25187,6 +26400,19 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListRunsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -25229,6 +26455,13 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
 			var value string
@@ -25283,6 +26516,13 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers CancelRunResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -25336,6 +26576,19 @@ func ParseListRunItemsResponse(rsp *http.Response) (*ListRunItemsResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListRunItemsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -25371,6 +26624,13 @@ func ParseGetRunReportCSVResponse(rsp *http.Response) (*GetRunReportCSVResponse,
 				return nil, err
 			}
 			headers.ContentDisposition = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -25418,6 +26678,13 @@ func ParseGetRunReportJSONResponse(rsp *http.Response) (*GetRunReportJSONRespons
 			}
 			headers.ContentDisposition = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -25456,6 +26723,13 @@ func ParseGetRunReportXLSXResponse(rsp *http.Response) (*GetRunReportXLSXRespons
 				return nil, err
 			}
 			headers.ContentDisposition = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -25510,6 +26784,13 @@ func ParseUndoRunResponse(rsp *http.Response) (*UndoRunResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers UndoRunResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -25527,6 +26808,13 @@ func ParseUndoRunResponse(rsp *http.Response) (*UndoRunResponse, error) {
 		response.Headers200 = &headers
 	case rsp.StatusCode == 202:
 		var headers UndoRunResponse202Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -25611,6 +26899,13 @@ func ParseCreateSelectionResponse(rsp *http.Response) (*CreateSelectionResponse,
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -25681,6 +26976,13 @@ func ParseGetSelectionResponse(rsp *http.Response) (*GetSelectionResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -25741,6 +27043,13 @@ func ParseCreateSessionResponse(rsp *http.Response) (*CreateSessionResponse, err
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -25790,6 +27099,19 @@ func ParseDeleteSessionResponse(rsp *http.Response) (*DeleteSessionResponse, err
 
 	}
 
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DeleteSessionResponse204Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers204 = &headers
+	}
+
 	return response, nil
 }
 
@@ -25821,6 +27143,19 @@ func ParseListStaffResponse(rsp *http.Response) (*ListStaffResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListStaffResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -25872,6 +27207,13 @@ func ParseCreateStaffResponse(rsp *http.Response) (*CreateStaffResponse, error) 
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -25933,6 +27275,19 @@ func ParseListStaffGroupsResponse(rsp *http.Response) (*ListStaffGroupsResponse,
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListStaffGroupsResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -25982,6 +27337,13 @@ func ParseCreateStaffGroupResponse(rsp *http.Response) (*CreateStaffGroupRespons
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -26053,6 +27415,13 @@ func ParseGetStaffGroupResponse(rsp *http.Response) (*GetStaffGroupResponse, err
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -26105,6 +27474,13 @@ func ParseUpdateStaffGroupResponse(rsp *http.Response) (*UpdateStaffGroupRespons
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -26176,6 +27552,13 @@ func ParseUpsertStaffByExternalIDResponse(rsp *http.Response) (*UpsertStaffByExt
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers UpsertStaffByExternalIDResponse201Headers
@@ -26185,6 +27568,13 @@ func ParseUpsertStaffByExternalIDResponse(rsp *http.Response) (*UpsertStaffByExt
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
@@ -26249,6 +27639,13 @@ func ParseGetStaffResponse(rsp *http.Response) (*GetStaffResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -26301,6 +27698,13 @@ func ParseUpdateStaffResponse(rsp *http.Response) (*UpdateStaffResponse, error) 
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
@@ -26358,6 +27762,13 @@ func ParseDeactivateStaffResponse(rsp *http.Response) (*DeactivateStaffResponse,
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -26410,6 +27821,13 @@ func ParseReactivateStaffResponse(rsp *http.Response) (*ReactivateStaffResponse,
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -26464,6 +27882,13 @@ func ParseResendStaffInviteResponse(rsp *http.Response) (*ResendStaffInviteRespo
 			}
 			headers.CacheControl = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -26507,6 +27932,19 @@ func ParseGetStaffWorkloadResponse(rsp *http.Response) (*GetStaffWorkloadRespons
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetStaffWorkloadResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -26538,6 +27976,19 @@ func ParseListTasksResponse(rsp *http.Response) (*ListTasksResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListTasksResponse200Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -26589,6 +28040,13 @@ func ParseCreateTaskResponse(rsp *http.Response) (*CreateTaskResponse, error) {
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
@@ -26674,6 +28132,13 @@ func ParseUpsertTaskByExternalIDResponse(rsp *http.Response) (*UpsertTaskByExter
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers UpsertTaskByExternalIDResponse201Headers
@@ -26683,6 +28148,13 @@ func ParseUpsertTaskByExternalIDResponse(rsp *http.Response) (*UpsertTaskByExter
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
@@ -26747,6 +28219,13 @@ func ParseGetTaskResponse(rsp *http.Response) (*GetTaskResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	}
 
@@ -26800,6 +28279,13 @@ func ParseUpdateTaskResponse(rsp *http.Response) (*UpdateTaskResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 408:
 		var headers UpdateTaskResponse408Headers
@@ -26850,6 +28336,16 @@ func ParseReceiveCamsWebhookResponse(rsp *http.Response) (*ReceiveCamsWebhookRes
 	}
 
 	switch {
+	case rsp.StatusCode == 202:
+		var headers ReceiveCamsWebhookResponse202Headers
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
+		}
+		response.Headers202 = &headers
 	case rsp.StatusCode == 408:
 		var headers ReceiveCamsWebhookResponse408Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {

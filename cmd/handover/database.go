@@ -33,10 +33,13 @@ type databaseFlags struct {
 type database struct {
 	db       *sqlx.DB
 	watching *sqlx.DB // one connection, for what watches the process: it waits behind no work
+	replica  *sqlx.DB // nil: there is none
 	store    *postgres.Store
-	direct   string // past a pooler
-	embedded *embedded.Server
-	notes    []string
+
+	mayListen bool   // direct leads to the database itself, as far as is known
+	direct    string // past a pooler
+	embedded  *embedded.Server
+	notes     []string
 }
 
 // embeddedURL is where a running serve leaves the address of its own PostgreSQL for the other commands.
@@ -60,6 +63,7 @@ func (f databaseFlags) open(ctx context.Context, owner bool) (*database, error) 
 			fmt.Fprintf(os.Stderr, "handover: using the database under %s in this folder: DATABASE_URL is not set, and no 'handover serve' runs here\n", embedded.DefaultDir)
 		}
 	}
+	opened.mayListen = opened.direct != "" || !f.Pooled
 	if opened.direct == "" || f.DatabaseURL == "" {
 		opened.direct = url
 	}
@@ -67,15 +71,20 @@ func (f databaseFlags) open(ctx context.Context, owner bool) (*database, error) 
 	if err != nil {
 		return nil, errors.Join(err, opened.close())
 	}
-	db.SetMaxOpenConns(f.MaxConnections)
-	db.SetMaxIdleConns(f.MaxConnections)
-	db.SetConnMaxIdleTime(5 * time.Minute)
+	f.limit(db)
 	opened.db, opened.store = db, postgres.NewStore(db, !f.Pooled)
 	if opened.watching, err = postgres.Open(pooledURL(url, f.Pooled)); err != nil {
 		return nil, errors.Join(err, opened.close())
 	}
 	opened.watching.SetMaxOpenConns(1)
 	return opened, nil
+}
+
+// limit keeps a pool to its connections.
+func (f databaseFlags) limit(db *sqlx.DB) {
+	db.SetMaxOpenConns(f.MaxConnections)
+	db.SetMaxIdleConns(f.MaxConnections)
+	db.SetConnMaxIdleTime(5 * time.Minute)
 }
 
 // publish tells other commands where the embedded PostgreSQL is, while it runs.
@@ -161,7 +170,7 @@ const closing = 30 * time.Second
 
 func (d *database) close() error {
 	var errs []error
-	for _, db := range []*sqlx.DB{d.watching, d.db} {
+	for _, db := range []*sqlx.DB{d.watching, d.replica, d.db} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -183,7 +192,9 @@ func (d *database) application(log *slog.Logger) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.New(d.store, queue, time.Now, log), nil
+	application := app.New(d.store, queue, time.Now, log)
+	application.AnnounceNotices()
+	return application, nil
 }
 
 // withApplication runs a command on a database whose schema is up to date.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
 	"handover/internal/app"
 	"handover/internal/casesim"
 	"handover/internal/demo"
@@ -26,6 +28,7 @@ import (
 
 type serveCommand struct {
 	databaseFlags
+	replicaFlags
 	publicFlags
 	mailFlags
 	accessFlags
@@ -34,11 +37,12 @@ type serveCommand struct {
 	requestFlags
 	watchFlags
 
-	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
-	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
-	Demo        bool     `help:"Load two demo organizations and print their tokens."`
-	NoWorker    bool     `help:"Leave the background work to 'handover worker'."`
-	NoMigrate   bool     `help:"Leave the schema as it is; 'handover migrate up' brings it up." env:"HANDOVER_NO_MIGRATE"`
+	Addr        string        `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
+	CORSOrigins []string      `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
+	Demo        bool          `help:"Load two demo organizations and print their tokens."`
+	NoWorker    bool          `help:"Leave the background work to 'handover worker'."`
+	DrainDelay  time.Duration `help:"How long to go on taking requests at the end, so that a balancer notices in time: connections are closed after their next answer, and /readyz says no." env:"HANDOVER_DRAIN_DELAY" default:"0s"`
+	NoMigrate   bool          `help:"Leave the schema as it is; 'handover migrate up' brings it up." env:"HANDOVER_NO_MIGRATE"`
 }
 
 // draining is how long requests and jobs under way may take to finish at the end.
@@ -176,6 +180,10 @@ func loadDemo(ctx context.Context, opened *database) (demo.Tokens, string, error
 }
 
 func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer, access app.Access, cases *caseSystems) error {
+	replica, err := c.use(opened, c.databaseFlags, log)
+	if err != nil {
+		return err
+	}
 	application, err := opened.application(log)
 	if err != nil {
 		return err
@@ -198,13 +206,16 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	ready := newReadiness(opened)
 	registry := newRegistry(opened, application, cases, ready)
 	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Times: times, Tracer: traces.provider, CursorKey: access.CursorKey()}
+	if replica != nil {
+		registry.MustRegister(replica, collectors.NewDBStatsCollector(opened.replica.DB, "handover_replica"))
+	}
 	stopPrivate, err := c.listenPrivately(ctx, log, options)
 	if err != nil {
 		return err
 	}
 	defer stopPrivate()
 	server := &http.Server{
-		Handler:           httpapi.New(application, options),
+		Handler:           ready.ending(httpapi.New(application, options)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute, // of what the contract says nothing of
 		IdleTimeout:       2 * time.Minute,
@@ -217,6 +228,11 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 		if background, err = worker.Start(ctx, opened.db.DB, application, mailer, log, cases.options(registry, traces)...); err != nil {
 			return err
 		}
+	}
+	listening, endListening := context.WithCancel(ctx)
+	defer endListening()
+	if opened.mayListen {
+		go application.ListenForNotices(listening, opened.direct)
 	}
 	debug.FreeOSMemory() // what starting took, such as reading the words that passwords are held against, is given back
 	served := make(chan error, 1)
@@ -231,6 +247,12 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 		log.InfoContext(ctx, "ending: finishing what is under way")
 	}
 	ready.draining.Store(true)
+	if failure == nil {
+		select {
+		case <-time.After(c.DrainDelay):
+		case failure = <-served:
+		}
+	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), draining)
 	defer cancel()
 	if err := server.Shutdown(ending); err != nil {

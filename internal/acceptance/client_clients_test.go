@@ -68,7 +68,7 @@ func TestGeneratedClientTakesAClientIn(t *testing.T) {
 	if err != nil || edited.JSON200 == nil || edited.JSON200.Sections.Employment.Status.MustGet() != "unemployed" {
 		t.Fatalf("edited: %v %s", err, edited.Body)
 	}
-	section, err := office.GetClientSectionWithResponse(ctx, id, client.ClientSectionNameContact)
+	section, err := office.GetClientSectionWithResponse(ctx, id, client.ClientSectionNameContact, nil)
 	if err != nil || section.JSON200 == nil || len(section.JSON200.ManagedByCams) != 2 || section.HTTPResponse.Header.Get("ETag") != edited.JSON200.SectionEtags.Contact {
 		t.Fatalf("section: %v %s", err, section.Body)
 	}

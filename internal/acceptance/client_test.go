@@ -80,7 +80,7 @@ func TestGeneratedClient(t *testing.T) {
 	if err != nil || repeated.JSON200 == nil || repeated.JSON200.ID.MustGet() != changed.JSON200.ID.MustGet() {
 		t.Fatalf("repeated: %v %s", err, repeated.Body)
 	}
-	report, err := handover.GetRunReportCSVWithResponse(ctx, changed.JSON200.ID.MustGet())
+	report, err := handover.GetRunReportCSVWithResponse(ctx, changed.JSON200.ID.MustGet(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

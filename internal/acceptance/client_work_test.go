@@ -87,7 +87,7 @@ func TestGeneratedClientReassignsWork(t *testing.T) {
 	if err != nil || undone.JSON200 == nil || undone.JSON200.Reverts.MustGet() != run || undone.JSON200.Totals.MattersMoved != 1 {
 		t.Fatalf("undo: %v %s", err, undone.Body)
 	}
-	back, err := office.GetMatterWithResponse(ctx, matter.JSON201.ID)
+	back, err := office.GetMatterWithResponse(ctx, matter.JSON201.ID, nil)
 	if err != nil || back.JSON200 == nil || back.JSON200.ResponsibleStaff.ID != leaver.ID {
 		t.Fatalf("the matter: %v %s", err, back.Body)
 	}

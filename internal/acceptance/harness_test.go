@@ -50,6 +50,9 @@ type serviceOptions struct {
 	http    httpapi.Options
 	limits  postgres.Limits
 	headers time.Duration // what http.Server has for the whole request; zero: any time
+
+	db      *testdb.DB        // nil: one of its own
+	replica *postgres.Replica // nil: there is none
 }
 
 // within sets how long things may take.
@@ -65,6 +68,17 @@ func at(instant time.Time) serviceOption {
 	return func(o *serviceOptions) { o.now = func() time.Time { return instant } }
 }
 
+// cursorKey seals cursors and positions.
+var cursorKey = bytes.Repeat([]byte{7}, 32)
+
+// on has the service use a database that is there.
+func on(db *testdb.DB) serviceOption { return func(o *serviceOptions) { o.db = db } }
+
+// reading has the service read from a replica.
+func reading(replica *postgres.Replica) serviceOption {
+	return func(o *serviceOptions) { o.replica = replica }
+}
+
 // start runs a service until the test ends.
 func start(t testing.TB, options ...serviceOption) *service {
 	t.Helper()
@@ -72,7 +86,10 @@ func start(t testing.TB, options ...serviceOption) *service {
 	for _, option := range options {
 		option(&chosen)
 	}
-	db := testdb.New(t)
+	db := chosen.db
+	if db == nil {
+		db = testdb.New(t)
+	}
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	queue, err := worker.NewQueue(db.SQL.DB, log)
 	if err != nil {
@@ -80,9 +97,10 @@ func start(t testing.TB, options ...serviceOption) *service {
 	}
 	store := postgres.NewStore(db.SQL, true)
 	store.Bound(chosen.limits)
+	store.UseReplica(chosen.replica)
 	application := app.New(store, queue, chosen.now, log)
 	application.ConnectCaseSystem(chosen.cases, chosen.signed)
-	chosen.http.Log, chosen.http.Now = log, chosen.now
+	chosen.http.Log, chosen.http.Now, chosen.http.CursorKey = log, chosen.now, cursorKey
 	server := httptest.NewUnstartedServer(httpapi.New(application, chosen.http))
 	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout = chosen.headers, chosen.headers
 	if err := application.GiveAccess(accessAt("http://" + server.Listener.Addr().String())); err != nil {

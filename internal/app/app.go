@@ -74,6 +74,8 @@ type (
 	QueuedJobs = postgres.QueuedJobs
 	// PositionedItem is an item of a run with its place in the run's order.
 	PositionedItem = postgres.PositionedItem
+	// Reach is how far into the past a request may read, and how far it has seen.
+	Reach = postgres.Reach
 )
 
 // newID makes a UUID of version 7 (RFC 9562): ids made later sort later.
@@ -82,9 +84,18 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // instant is now as the database keeps it: in UTC, to the microsecond.
 func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
 
-// read runs work in a transaction that changes nothing.
+// WithReach has the reads of a request see what reach tells them to, and come from a replica where they may.
+func WithReach(ctx context.Context, reach *Reach) context.Context {
+	return postgres.WithReach(ctx, reach)
+}
+
+// HasReplica tells whether reads may come from a replica, and so whether positions have a use.
+func (a *App) HasReplica() bool { return a.store.HasReplica() }
+
+// read runs work in a transaction that changes nothing, on a replica where the request may be answered from one. work may be
+// called again.
 func read[T any](ctx context.Context, a *App, caller domain.Caller, work func(*postgres.Tx) (T, error)) (result T, err error) {
-	err = a.store.InTx(ctx, caller.Organization, postgres.Reading, func(tx *postgres.Tx) error {
+	err = a.store.Read(ctx, caller.Organization, postgres.Reading, func(tx *postgres.Tx) error {
 		result, err = work(tx)
 		return err
 	})

@@ -15,6 +15,8 @@ import (
 const (
 	// lookEvery is how often the process looks for new notifications, for all who follow theirs together.
 	lookEvery = 500 * time.Millisecond
+	// lookEveryWhenTold is how often it does while other processes tell whom they have notified: for what was told to nobody.
+	lookEveryWhenTold = 5 * time.Second
 	// mostStreams is how many streams of one staff member a process holds.
 	mostStreams = 10
 	// streamRetryAfter is when to try again to follow, after too many.
@@ -33,6 +35,30 @@ var usualPace = pace{say: 15 * time.Second, check: time.Minute}
 
 func newHub(a *App) *live.Hub[postgres.Receiver] {
 	return live.NewHub(a.store.NotificationNumbers, lookEvery, mostStreams, a.log)
+}
+
+// AnnounceNotices has this process tell the others whom it has notified. It comes before the first transaction.
+func (a *App) AnnounceNotices() { a.store.Announce(a.log) }
+
+// ListenForNotices hears from the other processes whom they have notified, over a connection of its own to the database, past any
+// pooler, until ctx ends. Who follows their notifications here is told at once then. While nothing can be heard this process looks by
+// itself, as it does without. AnnounceNotices comes before.
+func (a *App) ListenForNotices(ctx context.Context, url string) {
+	err := a.store.ListenForNotices(ctx, url, postgres.Ears{
+		Told: func(isReceiver func(uuid.UUID) bool) {
+			a.hub.LookAt(func(receiver postgres.Receiver) bool { return isReceiver(receiver.Staff) })
+		},
+		Hearing: func(hears bool) {
+			if hears {
+				a.hub.LookEvery(lookEveryWhenTold)
+			} else {
+				a.hub.LookEvery(lookEvery)
+			}
+		},
+	})
+	if err != nil {
+		a.log.WarnContext(ctx, "new notifications are looked for, and not heard of", "error", err)
+	}
 }
 
 // EndWaiting ends what waits for something to happen: all streams, of which no more begin, and those who wait for the end

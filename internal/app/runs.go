@@ -77,11 +77,16 @@ func (a *App) ReportableRun(ctx context.Context, caller domain.Caller, id uuid.U
 // WriteReport streams a run's items into its report (B8). What is written at the end is written when the transaction has ended: a
 // slow reader holds no connection for it.
 func (a *App) WriteReport(ctx context.Context, caller domain.Caller, run domain.Run, report Report) error {
-	err := a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+	begun := false
+	err := a.store.Read(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
+		if begun {
+			return errBrokenOff
+		}
 		names, err := tx.StaffNames(ctx)
 		if err != nil {
 			return err
 		}
+		begun = true
 		if err := report.Begin(run, names); err != nil {
 			return unwritten(err)
 		}
@@ -92,6 +97,9 @@ func (a *App) WriteReport(ctx context.Context, caller domain.Caller, run domain.
 	}
 	return unwritten(report.End())
 }
+
+// errBrokenOff ends a report whose database was lost: what has been sent of it cannot be sent again.
+var errBrokenOff = errors.New("the report was broken off")
 
 // unwritten is an error of where a report goes. Its chain ends here: a lost reader must not be taken for a lost database.
 func unwritten(err error) error {

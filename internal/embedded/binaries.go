@@ -48,6 +48,8 @@ type binaries struct {
 func (b binaries) postgres() string { return filepath.Join(b.dir, "postgres") }
 func (b binaries) initdb() string   { return filepath.Join(b.dir, "initdb") }
 
+func (b binaries) baseBackup() string { return filepath.Join(b.dir, "pg_basebackup") }
+
 // findBinaries finds programs that the account can run, of the major version wanted, or of any that will do where
 // wanted is 0.
 func findBinaries(ctx context.Context, as account, wanted int) (binaries, error) {

@@ -27,6 +27,9 @@ type Options struct {
 	Dir      string            // the folder of the database; DefaultDir where empty. It is made if missing
 	Database string            // created at the first start; "handover" where empty
 	Settings map[string]string // further settings, named as in postgresql.conf; address, port and log stay ours
+	// Follow makes a streaming replica of the server at this URL, which Start has started too, at the first start. It follows
+	// that address for good.
+	Follow string
 }
 
 // Server is a running PostgreSQL.
@@ -59,7 +62,7 @@ func Start(ctx context.Context, options Options) (_ *Server, err error) {
 			lock.release()
 		}
 	}()
-	cluster, notes, err := openCluster(ctx, dir, options.Settings)
+	cluster, notes, err := openCluster(ctx, dir, options)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type operation struct {
 	bodyOf     *bodyChoice
 	needsBody  bool
 	streams    streaming   // whether the answer goes out while it is made
+	positioned bool        // tells how far the database had come
 	deprecated http.Header // tells that it is, since when, until when, and what takes its place
 }
 
@@ -124,7 +125,7 @@ func routeKey(method, route string) string { return method + " " + route }
 func (r rules) operation(described *openapi3.Operation, shared openapi3.Parameters) (*operation, error) {
 	op := &operation{
 		id: described.OperationID, public: described.Security != nil && len(*described.Security) == 0,
-		path: map[string]*parameter{}, query: map[string]*parameter{}, deprecated: deprecation(described),
+		path: map[string]*parameter{}, query: map[string]*parameter{}, positioned: tellsPosition(described), deprecated: deprecation(described),
 	}
 	if scope, ok := described.Extensions["x-required-scope"].(string); ok {
 		op.scope = domain.Scope(scope)

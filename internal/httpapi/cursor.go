@@ -39,10 +39,7 @@ type cursorSeal struct {
 
 // newCursorSeal takes a key of 32 bytes, the same for every process that cursors may come back to; nil: one for this process.
 func newCursorSeal(key []byte) *cursorSeal {
-	if key == nil {
-		key = make([]byte, cursorKeyLength)
-		_, _ = rand.Read(key) // never fails
-	}
+	key = orNewKey(key)
 	seal := &cursorSeal{nonceKey: keyFor(key, "nonces of cursors")}
 	block, err := aes.NewCipher(keyFor(key, "cursors"))
 	if err == nil {
@@ -55,6 +52,14 @@ func newCursorSeal(key []byte) *cursorSeal {
 }
 
 const cursorKeyLength = 32
+
+func orNewKey(key []byte) []byte {
+	if key == nil {
+		key = make([]byte, cursorKeyLength)
+		_, _ = rand.Read(key) // never fails
+	}
+	return key
+}
 
 func keyFor(key []byte, purpose string) []byte {
 	mac := hmac.New(sha256.New, key)

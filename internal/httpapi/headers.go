@@ -27,9 +27,9 @@ func (s *server) protect(next echo.HandlerFunc) echo.HandlerFunc {
 const (
 	corsMaxAge = "600" // seconds
 	// What a browser may send, and what it may read, beyond what it always may.
-	corsRequestHeaders  = "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Prefer, X-Request-Id"
+	corsRequestHeaders  = "Authorization, Content-Type, Handover-Position, Idempotency-Key, If-Match, Last-Event-ID, Prefer, X-Request-Id"
 	corsResponseHeaders = "ETag, Location, Idempotency-Replayed, Retry-After, RateLimit, RateLimit-Policy, Link, Deprecation, Sunset, " +
-		"X-Request-Id, Preference-Applied, Content-Disposition"
+		"X-Request-Id, Preference-Applied, Content-Disposition, Handover-Position"
 )
 
 // crossOrigin lets the pages of the listed origins call the service. Credentials are bearer tokens, never cookies, so

@@ -28,7 +28,7 @@ type Options struct {
 	MaxBody     int64                         // how many bytes a body may have; zero: 8 MiB
 	Times       Times                         // how long a request may take
 	Tracer      trace.TracerProvider          // where spans go; nil: nothing is traced
-	CursorKey   []byte                        // 32 bytes that cursors are sealed with, the same in every process; nil: one of this process's own
+	CursorKey   []byte                        // 32 bytes that cursors and positions are sealed with, the same in every process; nil: one of this process's own
 }
 
 const maxBody = 8 << 20
@@ -84,13 +84,16 @@ type server struct {
 	authenticator authenticator
 	metrics       *metrics
 	cursors       *cursorSeal
+	positions     *positionSeal
 	origins       map[string]bool
+	replicated    bool // reads may come from a replica
 }
 
 func newServer(h *handlers, operations api.StrictServerInterface, authenticator authenticator) http.Handler {
 	s := &server{
 		options: h.options, contract: h.contract, authenticator: authenticator, metrics: newMetrics(h.options.Registry),
-		cursors: newCursorSeal(h.options.CursorKey), origins: map[string]bool{},
+		cursors: newCursorSeal(h.options.CursorKey), positions: newPositionSeal(h.options.CursorKey), origins: map[string]bool{},
+		replicated: h.app != nil && h.app.HasReplica(),
 	}
 	for _, origin := range h.options.CORSOrigins {
 		s.origins[origin] = true
@@ -136,6 +139,9 @@ func (s *server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			if err != nil {
 				return err
 			}
+		}
+		if s.replicated && operation.positioned {
+			s.reach(c, operation)
 		}
 		return next(c)
 	}

@@ -30,6 +30,9 @@ func (s *server) validate(c echo.Context, exchange *exchange) error {
 		exchange.arguments = checkQuery(request.URL.RawQuery, operation, &faults)
 	}
 	checkHeaders(request.Header, operation, &faults)
+	if operation.takesPosition() {
+		s.checkPosition(request.Header.Get(positionHeader), &faults)
+	}
 	if err := faults.refusal(); err != nil {
 		return err
 	}

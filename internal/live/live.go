@@ -24,12 +24,13 @@ const lookPatience = 10 * time.Second
 
 // Hub looks for all who follow.
 type Hub[K comparable] struct {
-	look  Look[K]
-	every time.Duration
-	most  int
-	log   *slog.Logger
+	look Look[K]
+	most int
+	log  *slog.Logger
+	now  chan struct{} // there is a reason to look at once
 
 	lock      sync.Mutex
+	every     time.Duration
 	followers map[K]map[*Follower[K]]bool
 	ended     bool
 	looking   context.CancelFunc // nil while nobody follows
@@ -37,7 +38,7 @@ type Hub[K comparable] struct {
 
 // NewHub makes a hub that looks as often as given, and lets at most so many follow one key.
 func NewHub[K comparable](look Look[K], every time.Duration, most int, log *slog.Logger) *Hub[K] {
-	return &Hub[K]{look: look, every: every, most: most, log: log, followers: map[K]map[*Follower[K]]bool{}}
+	return &Hub[K]{look: look, every: every, most: most, log: log, now: make(chan struct{}, 1), followers: map[K]map[*Follower[K]]bool{}}
 }
 
 // Follower is woken when what it follows has come further.
@@ -118,14 +119,48 @@ func (h *Hub[K]) End() {
 	}
 }
 
+// LookAt has the hub look at once, if somebody follows one of the keys that are meant.
+func (h *Hub[K]) LookAt(isMeant func(K) bool) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	for key := range h.followers {
+		if isMeant(key) {
+			h.lookNow()
+			return
+		}
+	}
+}
+
+// LookEvery sets how often the hub looks without a reason, from now on.
+func (h *Hub[K]) LookEvery(period time.Duration) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.every = period
+	h.lookNow()
+}
+
+func (h *Hub[K]) lookNow() {
+	select {
+	case h.now <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+func (h *Hub[K]) period() time.Duration {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	return h.every
+}
+
 func (h *Hub[K]) keepLooking(ctx context.Context) {
-	ticker := time.NewTicker(h.every)
-	defer ticker.Stop()
-	for failing := false; ; {
+	timer := time.NewTimer(h.period())
+	defer timer.Stop()
+	for failing := false; ; timer.Reset(h.period()) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
+		case <-h.now:
 		}
 		err := h.lookOnce(ctx)
 		if err != nil && !failing && ctx.Err() == nil {

@@ -40,6 +40,7 @@ type settings struct {
 	statements string
 	applied    bool         // together with BEGIN, without a round trip of their own
 	along      *atonce.Conn // what it keeps back leaves together with COMMIT
+	reach      *Reach       // that is told where the database is when the transaction was committed; nil: none
 }
 
 type settingsKey struct{}
@@ -143,9 +144,20 @@ type settledTx struct {
 	settings *settings
 }
 
-// Commit commits, and has what is to leave together with COMMIT do so. It looks first whether the transaction can be committed:
-// of one that has failed, or whose connection is gone, nothing leaves.
+// Commit commits, and notes where the database is then. It asks on the same connection, so that there is no other to be waited for.
 func (t settledTx) Commit() error {
+	if err := t.commit(); err != nil || t.settings.reach == nil {
+		return err
+	}
+	if position, err := t.position(); err == nil {
+		t.settings.reach.note(position)
+	}
+	return nil // the change is made; without a position its caller reads from the primary
+}
+
+// commit commits, and has what is to leave together with COMMIT do so. It looks first whether the transaction can be committed:
+// of one that has failed, or whose connection is gone, nothing leaves.
+func (t settledTx) commit() error {
 	if t.settings.along == nil {
 		return t.pqConn.Commit()
 	}

@@ -36,8 +36,13 @@ func (l Limits) Check() error {
 	return nil
 }
 
-// Bound sets the limits of the transactions that begin from now on. It is called before the store is used.
-func (s *Store) Bound(limits Limits) { s.limits = limits }
+// Bound sets the limits of the transactions that begin from now on, on the replica too. It is called before the store is used.
+func (s *Store) Bound(limits Limits) {
+	s.limits = limits
+	if s.replica != nil {
+		s.replica.store.limits = limits
+	}
+}
 
 // beginStatements take the unprivileged role and set the organization, both for this transaction alone. Waiting for a
 // lock is bounded, so that nothing hangs silently, and so is every statement, for the time when nobody is there any more to cancel it.

@@ -39,6 +39,7 @@ func (tx *Tx) SaveNotices(ctx context.Context, notices []domain.Notice, stamp No
 	for _, notice := range notices {
 		c.add(newID(), notice)
 	}
+	tx.OnCommit(func() { tx.store.announcer.tell(c.receivers) })
 	rows, err := tx.querySet(ctx, max(len(notices), len(c.items)), `
 		WITH notice AS MATERIALIZED (
 			SELECT n.id, n.staff_id, n.from_staff_id, n.kind, n.people, n.tasks, n.matters, n.events, s.email_notifications,

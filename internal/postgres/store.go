@@ -26,6 +26,8 @@ type Store struct {
 	repeated atomic.Int64
 
 	keepPrepared bool
+	replica      *Replica   // nil: everything is read from the primary
+	announcer    *announcer // nil: nobody is told of new notifications
 }
 
 // NewStore makes a store of a pool of lib/pq connections. keepPrepared keeps the short statements prepared on each
@@ -97,17 +99,22 @@ func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, is
 	}
 }
 
-func (s *Store) try(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) (err error) {
+func (s *Store) try(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) error {
 	options := &sql.TxOptions{}
 	if isolation == Snapshot {
 		options.Isolation = sql.LevelRepeatableRead
 	}
-	first := &settings{statements: s.limits.beginStatements(organization, isolation)}
+	first := &settings{statements: s.limits.beginStatements(organization, isolation), reach: reachOf(ctx)}
 	begun, end, err := s.begin(context.WithValue(ctx, settingsKey{}, first), options)
 	if err != nil {
 		return err
 	}
 	defer end()
+	return s.within(ctx, begun, first, organization, work)
+}
+
+// within runs work in a transaction that has begun and commits it; any error undoes everything.
+func (s *Store) within(ctx context.Context, begun *sqlx.Tx, first *settings, organization domain.OrganizationID, work func(*Tx) error) (err error) {
 	tx := &Tx{Tx: begun, Organization: organization, store: s}
 	defer func() {
 		if rollbackErr := begun.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) && err == nil {
