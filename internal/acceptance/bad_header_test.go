@@ -90,6 +90,9 @@ func TestBadPreconditions(t *testing.T) {
 				`"AAAAAAAAAAAAAAAA"`, `""`, "W/" + tag, tag + `, "AAAAAAAAAAAAAAAA"`, `"AAAAAAAAAAAAAAAA", ` + tag, tag + ", " + tag, tag + ", *", "*, " + tag, "**", `"*"`,
 				strings.Trim(tag, `"`), tag[:len(tag)-1], tag[1:], strings.ToUpper(tag), `'` + strings.Trim(tag, `"`) + `'`, tag + "x", `" ` + tag[1:], "null", "\u00e9",
 			} {
+				if match == tag {
+					continue // one in four thousand has no small letter to begin with
+				}
 				if got := s.ask(t, a.Admin.Token, operationID, request.with("If-Match", match)); got.Status != 412 {
 					t.Errorf("If-Match: %s is answered %d: %.200s", match, got.Status, got.Body)
 				} else {
