@@ -63,7 +63,7 @@ func (s *storm) check(round int, before *invariants.Snapshot) {
 		s.fail("check the invariants: %v", err)
 	}
 	for _, violation := range found {
-		s.fail("round %d: %s", round, violation)
+		s.fail("round %d: %s%s", round, violation, s.about(violation))
 	}
 	s.tally.count("checked: rounds of I1 to I7", 1)
 	s.tally.count("checked: runs acknowledged that are there", len(s.ledger.acknowledged))
@@ -72,6 +72,22 @@ func (s *storm) check(round int, before *invariants.Snapshot) {
 	s.failedRuns()
 	s.mailsOnce()
 	s.t.Logf("round %d: looked at in %s", round, time.Since(began).Round(time.Millisecond))
+}
+
+// about is what else is known of what a violation is about.
+func (s *storm) about(violation invariants.Violation) string {
+	var lines []string
+	if err := s.db.Select(&lines, `
+		SELECT 'job ' || kind || ' ' || state || ' attempt ' || attempt || ' ' || args || ' ' || metadata || ' ' || coalesce(errors::text, '') FROM river.river_job
+		WHERE args ->> 'notification_id' = $1::uuid::text OR args ->> 'run_id' = $2::uuid::text
+		UNION ALL SELECT 'notification ' || to_jsonb(n)::text FROM notifications n WHERE n.id = $1::uuid
+		UNION ALL SELECT 'run ' || left(to_jsonb(r)::text, 2000) FROM runs r WHERE r.id = $2::uuid
+		UNION ALL SELECT 'audit ' || to_jsonb(e)::text FROM audit_events e WHERE e.subject_id = $1::uuid
+		UNION ALL SELECT 'item ' || to_jsonb(i)::text FROM run_items i WHERE i.item_id = $1::uuid
+		LIMIT 30`, violation.Subject, violation.Run); err != nil {
+		return " " + err.Error()
+	}
+	return "\n" + strings.Join(lines, "\n")
 }
 
 // once holds what is there under each key against what its answer said: it is there once, or not at all.

@@ -18,6 +18,7 @@ type proxies struct{ client *toxic.Client }
 
 func newProxies(t testing.TB) *proxies {
 	t.Helper()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // which its toxics log with
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	http := httptest.NewServer(server.Routes())
 	t.Cleanup(func() {
