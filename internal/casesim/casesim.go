@@ -205,6 +205,17 @@ func (s *Simulator) changesAfter(from, limit int) Changes {
 	return changes
 }
 
+// ChangedAfter counts the clients who have changed after a cursor.
+func (s *Simulator) ChangedAfter(cursor string) (count int, known bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	from, known := s.position(cursor)
+	if !known {
+		return 0, false
+	}
+	return len(s.changesAfter(from, len(s.feed)).Items), true
+}
+
 // position reads a cursor: how many changes came before it.
 func (s *Simulator) position(cursor string) (position int, known bool) {
 	if cursor == "" {

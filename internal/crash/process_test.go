@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"handover/internal/app"
+	"handover/internal/casesim"
+	"handover/internal/casesystem"
 	"handover/internal/httpapi"
 	"handover/internal/mail"
 	"handover/internal/postgres"
@@ -31,6 +33,7 @@ const (
 	serveVariable  = "HANDOVER_CRASH_SERVE"
 	smtpVariable   = "HANDOVER_CRASH_SMTP"  // the mail server that it is to use, if any
 	dyingVariable  = "HANDOVER_CRASH_DYING" // it is to kill itself while it hands mails over
+	casesVariable  = "HANDOVER_CRASH_CASES" // the case system that it is to follow, if any
 	roundsVariable = "HANDOVER_CRASH_ROUNDS"
 	seedVariable   = "HANDOVER_CRASH_SEED"
 
@@ -75,7 +78,14 @@ func serve(databaseURL string) error {
 	if os.Getenv(dyingVariable) != "" {
 		mailer = dying
 	}
-	if _, err := worker.Start(context.Background(), db.DB, application, mailer, log); err != nil {
+	if address := os.Getenv(casesVariable); address != "" {
+		system, err := casesystem.New(casesystem.Options{URL: address, Token: casesim.DefaultToken, Log: log})
+		if err != nil {
+			return err
+		}
+		application.ConnectCaseSystem(system, nil)
+	}
+	if _, err := worker.Start(context.Background(), db.DB, application, mailer, log, worker.PullCaMSEvery(pullEvery)); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
