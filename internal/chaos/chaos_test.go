@@ -38,7 +38,7 @@ var (
 
 // How the time is spent. A round ends with calm, in which everything has to work again, and with the look at what is left.
 const (
-	shortStorm = 6 * time.Second
+	shortStorm = 5 * time.Second
 	longRound  = 60 * time.Second
 	calm       = 3 * time.Second
 	recovering = 60 * time.Second // the longest that anything may take to come back once nothing disturbs it

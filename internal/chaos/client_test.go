@@ -64,8 +64,8 @@ func (a answer) good() bool { return a.status >= 200 && a.status < 300 }
 
 // newKey is one that nobody has used.
 func (c *client) newKey() string {
-	c.organization.mutex.Lock()
-	defer c.organization.mutex.Unlock()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	c.number++
 	return fmt.Sprintf("K%s-%d", c.ID.String()[24:], c.number)
 }

@@ -109,14 +109,15 @@ func (c *tally) print(t testing.TB, lasted time.Duration) {
 	defer c.mutex.Unlock()
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(table, "\nlasted\t%s\n", lasted.Round(time.Second))
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(table, format, args...) } // into memory
+	line("\nlasted\t%s\n", lasted.Round(time.Second))
 	answered := c.counts["requests answered"]
-	fmt.Fprintf(table, "load\t%d requests answered, %.0f a second", answered, float64(answered)/lasted.Seconds())
+	line("load\t%d requests answered, %.0f a second", answered, float64(answered)/lasted.Seconds())
 	slices.Sort(c.times)
 	if n := len(c.times); n > 0 {
-		fmt.Fprintf(table, "; half within %s, 99 of 100 within %s, all within %s", c.times[n/2].Round(time.Millisecond), c.times[n*99/100].Round(time.Millisecond), c.times[n-1].Round(time.Millisecond))
+		line("; half within %s, 99 of 100 within %s, all within %s", c.times[n/2].Round(time.Millisecond), c.times[n*99/100].Round(time.Millisecond), c.times[n-1].Round(time.Millisecond))
 	}
-	fmt.Fprintln(table)
+	line("\n")
 	sections := map[string][]string{}
 	for what := range c.counts {
 		section := "asked"
@@ -130,7 +131,7 @@ func (c *tally) print(t testing.TB, lasted time.Duration) {
 	for _, section := range []string{"asked", "fault", "checked"} {
 		sort.Strings(sections[section])
 		for _, what := range sections[section] {
-			fmt.Fprintf(table, "%s\t%d %s\n", section, c.counts[what], strings.TrimPrefix(what, section+": "))
+			line("%s\t%d %s\n", section, c.counts[what], strings.TrimPrefix(what, section+": "))
 		}
 	}
 	names := make([]string, 0, len(c.requests))
@@ -139,10 +140,10 @@ func (c *tally) print(t testing.TB, lasted time.Duration) {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		fmt.Fprintf(table, "answers\t%d %s\n", c.requests[name], name)
+		line("answers\t%d %s\n", c.requests[name], name)
 	}
 	for what, took := range c.longests {
-		fmt.Fprintf(table, "longest\t%s %s\n", what, took.Round(time.Millisecond))
+		line("longest\t%s %s\n", what, took.Round(time.Millisecond))
 	}
 	_ = table.Flush() // into memory
 	t.Log(text.String())

@@ -74,16 +74,16 @@ func (c *client) keyed(what, path string, body object, async bool) (answer, bool
 	if got.good() {
 		run := c.made(got)
 		c.ledger.ran(c.ID, run, got.status == http.StatusOK && what != "cancel")
-		c.organization.mutex.Lock()
+		c.mutex.Lock()
 		c.runs = append(c.runs, run)
-		c.organization.mutex.Unlock()
+		c.mutex.Unlock()
 	}
 	return got, true
 }
 
 func (c *client) anyRun() (uuid.UUID, bool) {
-	c.organization.mutex.Lock()
-	defer c.organization.mutex.Unlock()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	if len(c.runs) == 0 {
 		return uuid.Nil, false
 	}
@@ -329,7 +329,6 @@ func (c *client) read() {
 // register is a task that only one client changes: what was acknowledged is read wherever one asks, and nothing older.
 type register struct {
 	path   string
-	tag    string
 	number int
 	may    []string // the titles that it may have
 }
