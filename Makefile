@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 REDOCLY := tools/node_modules/.bin/redocly
+PROMTOOL := $(or $(shell command -v promtool),tools/bin/promtool)
 
 # Time zones come with the binary, so that it runs where no zone files are installed.
 BUILD_FLAGS := -trimpath -tags timetzdata
@@ -39,7 +40,7 @@ build: ## Builds the one binary, bin/handover.
 	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/handover ./cmd/handover
 
 .PHONY: setup
-setup: ## Installs what a new machine lacks: the PostgreSQL binaries (Debian) and the contract linter (npm).
+setup: ## Installs what a new machine lacks: the PostgreSQL binaries and promtool (Debian) and the contract linter (npm).
 	@tools/setup
 
 ##@ To change it
@@ -53,7 +54,7 @@ format: ## Formats the Go code.
 	@$(TOOL) gofumpt -w .
 
 .PHONY: check
-check: check-format check-modules check-contract check-generated check-vet check-lint ## Checks everything that needs no database; each part below is one of its steps.
+check: check-format check-modules check-contract check-generated check-vet check-lint check-alerts ## Checks everything that needs no database; each part below is one of its steps.
 
 .PHONY: check-format
 check-format: ## Fails with a diff where Go code is not formatted.
@@ -87,6 +88,11 @@ check-vet: ## Runs go vet.
 check-lint: ## Runs golangci-lint, which also holds who may import whom.
 	@$(TOOL) golangci-lint run
 
+.PHONY: check-alerts
+check-alerts: $(PROMTOOL) ## Checks the alert rules in deploy/prometheus, and tries each.
+	@$(PROMTOOL) check rules deploy/prometheus/alerts.yaml
+	@$(PROMTOOL) test rules deploy/prometheus/alerts_test.yaml
+
 .PHONY: test
 test: ## Runs every test, on real PostgreSQL. One package: make test TEST=./internal/domain
 	$(GO) test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(TEST)
@@ -101,7 +107,7 @@ bench: ## Measures the service against its floors, on a PostgreSQL of its own, a
 
 .PHONY: clean
 clean: ## Removes what was built; the demo's database under .handover/ stays.
-	@rm -rf bin coverage.out bench.json tools/node_modules
+	@rm -rf bin coverage.out bench.json tools/node_modules tools/bin
 
 # Runs oapi-codegen once for each configuration; $(1) is the folder the code goes to.
 define generate-into
@@ -109,6 +115,9 @@ for part in $(GENERATED); do \
   $(TOOL) oapi-codegen -config "api/$$part.yaml" -o "$(1)/$$part.gen.go" openapi.yaml; \
 done
 endef
+
+tools/bin/promtool:
+	@tools/setup-promtool
 
 $(REDOCLY): tools/package-lock.json
 	@command -v npm >/dev/null || { echo 'The contract linter needs Node.js 20.19 or later with npm.' >&2; exit 1; }

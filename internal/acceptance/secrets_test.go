@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -17,11 +18,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"handover/api"
 	"handover/internal/app"
 	"handover/internal/httpapi"
 	"handover/internal/postgres"
+	"handover/internal/telemetry"
 	"handover/internal/testdb"
 	"handover/internal/worker"
 )
@@ -44,22 +49,44 @@ func (l *recordedLog) String() string {
 	return l.text.String()
 }
 
-// startRecorded runs a service that logs everything into a recordedLog.
+// ExportSpans writes what is traced beside what is logged: nothing secret may be in either.
+func (l *recordedLog) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
+	for _, span := range tracetest.SpanStubsFromReadOnlySpans(spans) {
+		text, err := json.Marshal(map[string]any{
+			"span": span.Name, "attributes": span.Attributes, "status": span.Status, "events": span.Events, "kind": span.SpanKind.String(),
+			"trace": span.SpanContext.TraceID(), "id": span.SpanContext.SpanID(), "parent": span.Parent.SpanID(), "links": span.Links,
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := l.Write(append(text, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Shutdown ends the trace.
+func (*recordedLog) Shutdown(context.Context) error { return nil }
+
+// startRecorded runs a service that logs and traces everything into a recordedLog.
 func startRecorded(t *testing.T) (*service, *recordedLog) {
 	t.Helper()
 	db, record := testdb.New(t), &recordedLog{}
-	log := slog.New(slog.NewJSONHandler(record, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
+	log := slog.New(telemetry.LogHandler(slog.NewJSONHandler(record, &slog.HandlerOptions{Level: slog.LevelDebug - 4})))
+	tracer, registry := sdktrace.NewTracerProvider(sdktrace.WithSyncer(record)), prometheus.NewRegistry()
 	queue, err := worker.NewQueue(db.SQL.DB, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	application := app.New(postgres.NewStore(db.SQL, true), queue, time.Now, log)
 	application.ConnectCaseSystem(knownCases{}, knownSignature)
-	background, err := worker.Start(t.Context(), db.SQL.DB, application, nil, log)
+	registry.MustRegister(application.Metrics(), worker.NewBacklog(postgres.NewStore(db.SQL, false).Backlog))
+	background, err := worker.Start(t.Context(), db.SQL.DB, application, nil, log, worker.TraceTo(tracer), worker.CountIn(registry))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log}))
+	server := httptest.NewServer(httpapi.New(application, httpapi.Options{Log: log, Tracer: tracer, Registry: registry}))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() {
 		if err := background.Stop(t.Context()); err != nil {
@@ -164,8 +191,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	keep(s.ask(t, "", "getMetrics", ask{})).must(200)
 
 	logged, dump := log.String(), s.dump(t)
-	if lines := strings.Count(logged, `"msg":"request"`); lines < 300 {
-		t.Fatalf("only %d requests are logged", lines)
+	if lines, spans := strings.Count(logged, `"msg":"request"`), strings.Count(logged, `"span":`); lines < 300 || spans < 3*lines {
+		t.Fatalf("only %d requests are logged, with %d spans", lines, spans)
 	}
 	for name, secret := range secrets {
 		sum := sha256.Sum256([]byte(secret))

@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"handover/internal/app"
+	"handover/internal/domain"
 )
 
 // Backlog tells what is queued in the database, whichever process works on it. It is a prometheus.Collector.
@@ -69,6 +70,7 @@ func (b *Backlog) Collect(found chan<- prometheus.Metric) {
 		switch row.Kind {
 		case runArgs{}.Kind():
 			switch {
+			case domain.RunStatus(row.Run).Finished(): // cancelled before it was due
 			case running:
 				runs["running"] += row.Jobs
 			case row.Later:
