@@ -102,8 +102,8 @@ func (w *watched) ended(t *testing.T) {
 	}
 }
 
-// fetched gets something; status 0: nobody answered.
-func fetched(t *testing.T, address string, headers ...string) (status int, text string) {
+// seenAt gets something; status 0: nobody answered.
+func seenAt(t *testing.T, address string, headers ...string) (status int, text string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -127,7 +127,7 @@ func fetched(t *testing.T, address string, headers ...string) (status int, text 
 // failedChecks are those that readiness tells; nil with 200.
 func failedChecks(t *testing.T, address string) string {
 	t.Helper()
-	status, text := fetched(t, address+"/readyz")
+	status, text := seenAt(t, address+"/readyz")
 	if status == http.StatusOK {
 		return ""
 	}
@@ -215,16 +215,16 @@ func TestReadinessTellsTheTruth(t *testing.T) {
 		}
 	}
 	everywhere("")
-	if _, text := fetched(t, w.address+"/readyz"); text != `{"checks":["process","database","schema"],"status":"ready"}`+"\n" {
+	if _, text := seenAt(t, w.address+"/readyz"); text != `{"checks":["process","database","schema"],"status":"ready"}`+"\n" {
 		t.Errorf("got %s", text)
 	}
 
 	between.close()
 	everywhere("database")
-	if status, text := fetched(t, w.metrics+"/metrics"); status != http.StatusOK || !strings.Contains(text, `handover_readiness_check{check="database"} 0`) || !strings.Contains(text, "go_goroutines") {
+	if status, text := seenAt(t, w.metrics+"/metrics"); status != http.StatusOK || !strings.Contains(text, `handover_readiness_check{check="database"} 0`) || !strings.Contains(text, "go_goroutines") {
 		t.Errorf("the metrics without a database are %d: %s", status, text)
 	}
-	if status, _ := fetched(t, w.address+"/healthz"); status != http.StatusOK {
+	if status, _ := seenAt(t, w.address+"/healthz"); status != http.StatusOK {
 		t.Errorf("without a database the process is not said to live: %d", status)
 	}
 	between.open()
@@ -250,7 +250,7 @@ func TestReadinessTellsTheTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	inTime(t, "the request is under way", func() bool {
-		_, text := fetched(t, w.metrics+"/metrics")
+		_, text := seenAt(t, w.metrics+"/metrics")
 		return strings.Contains(text, "http_requests_in_flight 1\n")
 	})
 	if err := w.Process.Signal(syscall.SIGTERM); err != nil {
@@ -280,16 +280,16 @@ func TestProfilesArePrivate(t *testing.T) {
 	}
 	w := watch(t, db.URL, nil, "serve", "--addr", "127.0.0.1:0")
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile?seconds=1", "/debug/pprof/trace?seconds=1", "/debug/pprof/symbol"} {
-		if status, _ := fetched(t, w.profiles+path); status != http.StatusOK {
+		if status, _ := seenAt(t, w.profiles+path); status != http.StatusOK {
 			t.Errorf("%s is %d where profiles are", path, status)
 		}
 		for _, address := range []string{w.address, w.metrics} {
-			if status, text := fetched(t, address+path); status != http.StatusNotFound {
+			if status, text := seenAt(t, address+path); status != http.StatusNotFound {
 				t.Errorf("%s is %d where no profiles are: %.100s", path, status, text)
 			}
 		}
 	}
-	if status, text := fetched(t, w.profiles+"/debug/pprof/cmdline"); status != http.StatusNotFound || strings.Contains(text, "handover") {
+	if status, text := seenAt(t, w.profiles+"/debug/pprof/cmdline"); status != http.StatusNotFound || strings.Contains(text, "handover") {
 		t.Errorf("what was typed is told, %d: %s", status, text)
 	}
 	w.ended(t)
@@ -300,14 +300,14 @@ func TestWorkerIsWatched(t *testing.T) {
 	t.Parallel()
 	w := watch(t, testdb.New(t).URL, nil, "worker")
 	for _, address := range []string{w.metrics, w.profiles} {
-		if status, text := fetched(t, address+"/healthz"); status != http.StatusOK || text != `{"status":"ok"}`+"\n" {
+		if status, text := seenAt(t, address+"/healthz"); status != http.StatusOK || text != `{"status":"ok"}`+"\n" {
 			t.Errorf("it lives, %d: %s", status, text)
 		}
 		if failed := failedChecks(t, address); failed != "" {
 			t.Errorf("it is not ready: %s", failed)
 		}
 		inTime(t, "what the worker did is counted", func() bool {
-			_, text := fetched(t, address+"/metrics")
+			_, text := seenAt(t, address+"/metrics")
 			return strings.Contains(text, `handover_jobs_total{kind="sweep",outcome="done"} 1`)
 		})
 	}
@@ -437,8 +437,8 @@ func TestTracesAndMetricsOfTheDemo(t *testing.T) {
 		}
 	})
 	t.Run("dashboard and alerts speak of metrics that there are", func(t *testing.T) {
-		_, told := fetched(t, w.metrics+"/metrics")
-		_, public := fetched(t, w.address+"/metrics")
+		_, told := seenAt(t, w.metrics+"/metrics")
+		_, public := seenAt(t, w.address+"/metrics")
 		known := map[string]bool{}
 		for _, found := range regexp.MustCompile(`(?m)^([a-z_]+)[{ ]`).FindAllStringSubmatch(told, -1) {
 			known[found[1]] = true

@@ -51,7 +51,7 @@ func (b *Backlog) Collect(found chan<- prometheus.Metric) {
 		return
 	}
 	jobs, oldest := map[queueState]int{}, map[queueState]float64{}
-	for _, queue := range []string{river.QueueDefault, mailQueue, camsQueue} {
+	for _, queue := range []string{river.QueueDefault, mailQueue, camsQueue, auditQueue} {
 		for _, state := range shownStates {
 			jobs[queueState{queue, string(state)}] = 0
 		}
