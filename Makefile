@@ -21,6 +21,7 @@ TEST ?= ./...
 TEST_FLAGS ?=
 TEST_TIMEOUT ?= 10m
 BENCH_FLAGS ?=
+SCALE_FLAGS ?=
 
 ##@ To use it
 
@@ -104,6 +105,10 @@ race: ## Runs every test under the race detector; needs a C compiler, and severa
 .PHONY: bench
 bench: ## Measures the service against its floors, on a PostgreSQL of its own, and writes bench.json.
 	$(GO) run $(BUILD_FLAGS) ./internal/bench $(BENCH_FLAGS)
+
+.PHONY: scale
+scale: build ## Runs primary, replica, PgBouncer, APIs, workers and nginx under load, and kills them meanwhile.
+	$(GO) run ./deploy/scale $(SCALE_FLAGS)
 
 .PHONY: clean
 clean: ## Removes what was built; the demo's database under .handover/ stays.

@@ -80,6 +80,31 @@ func TestHub(t *testing.T) {
 		synctest.Wait()
 	}
 
+	in("a reason to look is followed at once, and only where somebody follows what it is about", func(t *testing.T, s *source, hub *live.Hub[string]) {
+		hub.LookEvery(time.Hour)
+		f := follow(t, hub, "ann")
+		defer f.Close()
+		pass(time.Second)
+		looks := len(s.looked())
+		s.set("ann", 1, nil)
+		hub.LookAt(func(key string) bool { return key == "bob" })
+		pass(time.Second)
+		if woken(f) || len(s.looked()) != looks {
+			t.Error("it looked for somebody whom nobody follows")
+		}
+		hub.LookAt(func(key string) bool { return key == "ann" })
+		synctest.Wait()
+		if !woken(f) {
+			t.Error("not told at once")
+		}
+		s.set("ann", 2, nil)
+		hub.LookEvery(every)
+		pass(2 * every)
+		if !woken(f) {
+			t.Error("not found by looking often again")
+		}
+	})
+
 	in("one look serves all, and there is none while nobody follows", func(t *testing.T, s *source, hub *live.Hub[string]) {
 		pass(10 * every)
 		if len(s.looked()) != 0 {

@@ -45,5 +45,6 @@ func StartBalancer(ctx context.Context, folder string, apis [2]string) (*Balance
 	if err != nil {
 		return nil, err
 	}
-	return &Balancer{process, "http://" + address}, process.await(ctx, answers(address))
+	err = process.await(ctx, answers(address))
+	return &Balancer{process, "http://" + address}, err
 }

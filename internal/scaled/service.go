@@ -63,7 +63,8 @@ func (s *Service) API(ctx context.Context, name, address string) (*Process, erro
 	if err != nil {
 		return nil, err
 	}
-	return process, process.await(ctx, isReady("http://"+address+"/readyz"))
+	err = process.await(ctx, isReady("http://"+address+"/readyz"))
+	return process, err
 }
 
 // Worker starts a worker. It works as soon as it can.
