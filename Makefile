@@ -102,6 +102,10 @@ test: ## Runs every test, on real PostgreSQL. One package: make test TEST=./inte
 race: ## Runs every test under the race detector; needs a C compiler, and several times as long.
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TEST_FLAGS) $(TEST)
 
+.PHONY: chaos
+chaos: ## Disturbs the service in every way while it works: make chaos MINUTES=10 SEED=7 (docs/reliability.md)
+	@MINUTES='$(MINUTES)' SEED='$(SEED)' PARTS='$(PARTS)' tools/chaos
+
 .PHONY: bench
 bench: ## Measures the service against its floors, on a PostgreSQL of its own, and writes bench.json.
 	$(GO) run $(BUILD_FLAGS) ./internal/bench $(BENCH_FLAGS)

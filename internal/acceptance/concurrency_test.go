@@ -184,13 +184,17 @@ func TestTwoEditors(t *testing.T) {
 	t.Parallel()
 	s := start(t, withoutWorker)
 
-	s.rule(t, "of two edits of one version exactly one comes through, fifty times", func(t *testing.T, w *world) {
+	s.rule(t, "of two edits of one version exactly one comes through, every time", func(t *testing.T, w *world) {
 		colleague := w.member("member")
 		task := w.task(w.person("client"))
 		matter, group := w.matter("everyone", w.Admin), w.group()
 		event := w.eventOf(w.Admin, uuid.NullUUID{UUID: matter, Valid: true})
 		template := "/v1/intake-template"
-		for round := range 50 {
+		rounds := 50
+		if os.Getenv(crowdedSeconds) != "" {
+			rounds = 170 // of six pairs: a thousand
+		}
+		for round := range rounds {
 			for _, edit := range []struct {
 				method, path string
 				body         func(i int) object
@@ -221,7 +225,7 @@ func TestTwoEditors(t *testing.T) {
 				}
 			}
 		}
-		if events := len(w.listed(w.Admin, "/v1/audit-events?subject_id="+task.String())); events != 50 {
+		if events := len(w.listed(w.Admin, "/v1/audit-events?subject_id="+task.String())); events != rounds {
 			t.Errorf("%d edits were recorded", events)
 		}
 	})

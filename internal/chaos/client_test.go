@@ -169,7 +169,7 @@ func (c *client) attempt(r request, body []byte) (got answer, answered bool) {
 }
 
 // unavailable are the refusals of what may succeed soon.
-var unavailable = []string{"unavailable", "too_busy", "not_ready", "case_system_unavailable"}
+var unavailable = []string{"unavailable", "too_busy", "not_ready", "case_system_unavailable", "timed_out"}
 
 // refusals are those that what is asked for here can get, by what others do at the same time.
 var refusals = []string{
@@ -193,7 +193,7 @@ func (c *client) judge(r request, request *http.Request, got *answer) {
 		got.code = told.Code
 	}
 	switch {
-	case got.status >= 500 && (got.status != http.StatusServiceUnavailable || !slices.Contains(unavailable, got.code) || got.header.Get("Retry-After") == ""):
+	case got.status >= 500 && (got.status != http.StatusServiceUnavailable || !slices.Contains(unavailable, got.code) || got.header.Get("Retry-After") == "" && got.code != "timed_out"):
 		c.fail("%s %s got %d: %s", r.method, r.path, got.status, got.body)
 	case r.foreign && got.good():
 		c.fail("%s %s, of another organization, got %d: %s", r.method, r.path, got.status, got.body)

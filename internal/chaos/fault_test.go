@@ -95,6 +95,8 @@ func (s *storm) anyFault(random *rand.Rand) fault {
 		return fault{"kill -9 of a process of PostgreSQL", s.database, func(context.Context) { s.killBackend() }}
 	case 7, 8:
 		return fault{"pg_terminate_backend", "backends", func(ctx context.Context) { s.endBackends(ctx, "pg_terminate_backend", 1+random.IntN(4)) }}
+	case 9:
+		return fault{"pg_cancel_backend", "backends", func(ctx context.Context) { s.endBackends(ctx, "pg_cancel_backend", 1+random.IntN(4)) }}
 	case 10, 11:
 		return fault{"locks held by another program", "locks", func(ctx context.Context) { s.holdLocks(ctx, random.Uint64(), while) }}
 	case 12:
