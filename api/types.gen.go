@@ -3770,6 +3770,30 @@ type ListAuditEventsParams struct {
 	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
+// ExportAuditEventsParams defines parameters for ExportAuditEvents.
+type ExportAuditEventsParams struct {
+	// StaffID Done by any of these staff members; `me` is the caller.
+	StaffID *StaffIDOrMeList `form:"staff_id,omitempty" json:"staff_id,omitempty"`
+
+	// SubjectKind About any of these kinds of things, such as `person` or `task`.
+	SubjectKind *WordList `form:"subject_kind,omitempty" json:"subject_kind,omitempty"`
+
+	// SubjectID About this thing.
+	SubjectID *UUID `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+
+	// RunID In this run.
+	RunID *UUID `form:"run_id,omitempty" json:"run_id,omitempty"`
+
+	// Action Any of these actions, such as `manage_assignments`.
+	Action *WordList `form:"action,omitempty" json:"action,omitempty"`
+
+	// From At this instant or later.
+	From *Instant `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Before this instant.
+	To *Instant `form:"to,omitempty" json:"to,omitempty"`
+}
+
 // ListCalendarEventsParams defines parameters for ListCalendarEvents.
 type ListCalendarEventsParams struct {
 	// OwnerStaffID On the calendar of any of these staff members; `me` is the caller.

@@ -3779,6 +3779,30 @@ type ListAuditEventsParams struct {
 	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
+// ExportAuditEventsParams defines parameters for ExportAuditEvents.
+type ExportAuditEventsParams struct {
+	// StaffID Done by any of these staff members; `me` is the caller.
+	StaffID *StaffIDOrMeList `form:"staff_id,omitempty" json:"staff_id,omitempty"`
+
+	// SubjectKind About any of these kinds of things, such as `person` or `task`.
+	SubjectKind *WordList `form:"subject_kind,omitempty" json:"subject_kind,omitempty"`
+
+	// SubjectID About this thing.
+	SubjectID *UUID `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+
+	// RunID In this run.
+	RunID *UUID `form:"run_id,omitempty" json:"run_id,omitempty"`
+
+	// Action Any of these actions, such as `manage_assignments`.
+	Action *WordList `form:"action,omitempty" json:"action,omitempty"`
+
+	// From At this instant or later.
+	From *Instant `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Before this instant.
+	To *Instant `form:"to,omitempty" json:"to,omitempty"`
+}
+
 // ListCalendarEventsParams defines parameters for ListCalendarEvents.
 type ListCalendarEventsParams struct {
 	// OwnerStaffID On the calendar of any of these staff members; `me` is the caller.
@@ -5245,6 +5269,19 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportAuditEvents Download audit events as CSV
+	//
+	// All events that the filters match, the newest first, one a line, in UTF-8, with a header line:
+	// `id,occurred_at,staff_id,staff,action,subject_kind,subject_id,run_id,request_id,reason,before,after`. `before` and `after` are JSON.
+	// What is withheld from the list is withheld here. A cell that a spreadsheet could take for a formula begins with an apostrophe.
+	// What is recorded while the answer is sent may be missing; an answer that could not be sent to its end is broken off.
+	//
+	// Scope `admin`. Administrators; others get `permission_denied` (403).
+	// Errors: `unknown_parameter`, `invalid_parameter` (400).
+	//
+	// Corresponds with GET /v1/audit-events.csv (the `ExportAuditEvents` operationId).
+	ExportAuditEvents(ctx context.Context, params *ExportAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCalendarEvents List calendar events
 	//
@@ -7019,6 +7056,29 @@ func (c *HTTPClient) GetAssignmentSummary(ctx context.Context, params *GetAssign
 // Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 func (c *HTTPClient) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAuditEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportAuditEvents Download audit events as CSV
+//
+// All events that the filters match, the newest first, one a line, in UTF-8, with a header line:
+// `id,occurred_at,staff_id,staff,action,subject_kind,subject_id,run_id,request_id,reason,before,after`. `before` and `after` are JSON.
+// What is withheld from the list is withheld here. A cell that a spreadsheet could take for a formula begins with an apostrophe.
+// What is recorded while the answer is sent may be missing; an answer that could not be sent to its end is broken off.
+//
+// Scope `admin`. Administrators; others get `permission_denied` (403).
+// Errors: `unknown_parameter`, `invalid_parameter` (400).
+//
+// Corresponds with GET /v1/audit-events.csv (the `ExportAuditEvents` operationId).
+func (c *HTTPClient) ExportAuditEvents(ctx context.Context, params *ExportAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportAuditEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10219,6 +10279,132 @@ func NewListAuditEventsRequest(server string, params *ListAuditEventsParams) (*h
 			req.Header.Set("Handover-Position", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewExportAuditEventsRequest constructs an http.Request for the ExportAuditEvents method
+func NewExportAuditEventsRequest(server string, params *ExportAuditEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit-events.csv")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.StaffID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "staff_id", *params.StaffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubjectKind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "subject_kind", *params.SubjectKind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubjectID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject_id", *params.SubjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RunID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "run_id", *params.RunID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -15208,6 +15394,21 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 	ListAuditEventsWithResponse(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*ListAuditEventsResponse, error)
 
+	// ExportAuditEventsWithResponse Download audit events as CSV
+	//
+	// All events that the filters match, the newest first, one a line, in UTF-8, with a header line:
+	// `id,occurred_at,staff_id,staff,action,subject_kind,subject_id,run_id,request_id,reason,before,after`. `before` and `after` are JSON.
+	// What is withheld from the list is withheld here. A cell that a spreadsheet could take for a formula begins with an apostrophe.
+	// What is recorded while the answer is sent may be missing; an answer that could not be sent to its end is broken off.
+	//
+	// Scope `admin`. Administrators; others get `permission_denied` (403).
+	// Errors: `unknown_parameter`, `invalid_parameter` (400).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit-events.csv (the `ExportAuditEvents` operationId).
+	ExportAuditEventsWithResponse(ctx context.Context, params *ExportAuditEventsParams, reqEditors ...RequestEditorFn) (*ExportAuditEventsResponse, error)
+
 	// ListCalendarEventsWithResponse List calendar events
 	//
 	// The events that the caller sees. `?owner_staff_id=me&starts_from=…` is what lies ahead on the caller's own calendar.
@@ -17247,6 +17448,44 @@ func (r ListAuditEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAuditEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportAuditEventsResponse200Headers the declared response headers of an HTTP 200 response for ExportAuditEvents
+type ExportAuditEventsResponse200Headers struct {
+	ContentDisposition string
+}
+
+type ExportAuditEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ExportAuditEventsResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportAuditEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportAuditEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportAuditEventsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20863,6 +21102,27 @@ func (c *ClientWithResponses) ListAuditEventsWithResponse(ctx context.Context, p
 	return ParseListAuditEventsResponse(rsp)
 }
 
+// ExportAuditEventsWithResponse Download audit events as CSV
+//
+// All events that the filters match, the newest first, one a line, in UTF-8, with a header line:
+// `id,occurred_at,staff_id,staff,action,subject_kind,subject_id,run_id,request_id,reason,before,after`. `before` and `after` are JSON.
+// What is withheld from the list is withheld here. A cell that a spreadsheet could take for a formula begins with an apostrophe.
+// What is recorded while the answer is sent may be missing; an answer that could not be sent to its end is broken off.
+//
+// Scope `admin`. Administrators; others get `permission_denied` (403).
+// Errors: `unknown_parameter`, `invalid_parameter` (400).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit-events.csv (the `ExportAuditEvents` operationId).
+func (c *ClientWithResponses) ExportAuditEventsWithResponse(ctx context.Context, params *ExportAuditEventsParams, reqEditors ...RequestEditorFn) (*ExportAuditEventsResponse, error) {
+	rsp, err := c.ExportAuditEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportAuditEventsResponse(rsp)
+}
+
 // ListCalendarEventsWithResponse List calendar events
 //
 // The events that the caller sees. `?owner_staff_id=me&starts_from=…` is what lies ahead on the caller's own calendar.
@@ -23687,6 +23947,45 @@ func ParseListAuditEventsResponse(rsp *http.Response) (*ListAuditEventsResponse,
 				return nil, err
 			}
 			headers.HandoverPosition = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportAuditEventsResponse parses an HTTP response from a ExportAuditEventsWithResponse call
+func ParseExportAuditEventsResponse(rsp *http.Response) (*ExportAuditEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportAuditEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ExportAuditEventsResponse200Headers
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = value
 		}
 		response.Headers200 = &headers
 	}

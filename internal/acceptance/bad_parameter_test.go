@@ -65,7 +65,7 @@ func TestBadParameters(t *testing.T) {
 	t.Run("a parameter that stands twice is refused", func(t *testing.T) {
 		for operationID, query := range map[string]string{
 			"listPeople": "kind=client&kind=referral", "listTasks": "limit=1&limit=1", "listStaff": "q=a&q=b", "listRuns": "status=queued&status=queued",
-			"listAuditEvents": "action=a&action=a", "listApiTokens": "staff_id=me&staff_id=me", "listRunItems": "kind=task&kind=task",
+			"listAuditEvents": "action=a&action=a", "exportAuditEvents": "run_id=a&run_id=a", "listApiTokens": "staff_id=me&staff_id=me", "listRunItems": "kind=task&kind=task",
 			"listMatters": "status=open&status=open", "listCalendarEvents": "starts_to=2030-01-01T00:00:00Z&starts_to=2030-01-01T00:00:00Z",
 			"listStaffGroups": "member_id=me&member_id=me", "listNotifications": "unread=true&unread=true",
 		} {

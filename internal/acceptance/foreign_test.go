@@ -90,7 +90,8 @@ var assignmentForeignRows = map[string]func(a *tenant) []ask{
 	"revokeApiToken": func(a *tenant) []ask {
 		return []ask{inPath("token_id", a.tokenOf(a.spare).String()).with("If-Match", "*")}
 	},
-	"listAuditEvents": plainRow,
+	"exportAuditEvents": plainRow,
+	"listAuditEvents":   plainRow,
 }
 
 func plainRow(*tenant) []ask   { return []ask{{}} }

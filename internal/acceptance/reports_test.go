@@ -171,7 +171,7 @@ func sameTable(t *testing.T, format string, rows, want [][]string, written func(
 	}
 }
 
-func attached(t *testing.T, got answer, contentType, name string) {
+func attached(t testing.TB, got answer, contentType, name string) {
 	t.Helper()
 	if kind, _, err := mime.ParseMediaType(got.Header.Get("Content-Type")); err != nil || kind != contentType {
 		t.Errorf("got content type %q", got.Header.Get("Content-Type"))

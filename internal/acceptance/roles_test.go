@@ -216,6 +216,7 @@ var assignmentRoleRows = []roleRow{
 		return ofForeignToken(w, caller).with("If-Match", "*")
 	}},
 
+	{operation: "exportAuditEvents", scope: "admin", may: adminOnly, status: 200, ask: plainly},
 	{operation: "listAuditEvents", scope: "admin", may: adminOnly, status: 200, ask: plainly},
 
 	{operation: "getHealth", may: everybody, status: 200, ask: plainly},

@@ -281,6 +281,7 @@ func (s *secret) untoldTo(m member) {
 		}
 	}
 	s.silent("the audit trail", s.get(m, "/v1/audit-events?limit=200").must(200))
+	s.silent("the audit trail as CSV", s.get(m, "/v1/audit-events.csv").must(200))
 	work := decode[api.Workload](s.get(m, "/v1/staff/"+s.attorney.ID.String()+"/workload").must(200))
 	if work.ActiveTasks != 0 || work.PastDueTasks != 0 || work.Matters != 0 || work.Events != 0 {
 		s.t.Errorf("got workload %+v", work)

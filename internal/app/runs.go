@@ -118,3 +118,29 @@ func (a *App) AuditEvents(ctx context.Context, caller domain.Caller, filter doma
 		func(tx *postgres.Tx) ([]AuditEvent, error) { return tx.AuditEvents(ctx, caller, filter, page) },
 		func(tx *postgres.Tx) (int, error) { return tx.CountAuditEvents(ctx, caller, filter) })
 }
+
+// exportedAtOnce is how many events of the trail are read at once for an export.
+const exportedAtOnce = 5000
+
+// ExportAuditEvents reads all of the trail that the filter matches, the newest first, a part at a time; write is called at least once
+// (D1). Nothing of the database is held meanwhile, however slowly it is written. Administrators may.
+func (a *App) ExportAuditEvents(ctx context.Context, caller domain.Caller, filter domain.AuditFilter, write func([]AuditEvent) error) error {
+	if err := domain.CheckAdministrator(caller); err != nil {
+		return err
+	}
+	page := domain.Page{Limit: exportedAtOnce}
+	for {
+		events, err := read(ctx, a, caller, func(tx *postgres.Tx) ([]AuditEvent, error) { return tx.AuditEvents(ctx, caller, filter, page) })
+		if err != nil {
+			return err
+		}
+		more := len(events) > page.Limit
+		if more {
+			events = events[:page.Limit]
+		}
+		if err := write(events); err != nil || !more {
+			return unwritten(err)
+		}
+		page.After = events[len(events)-1].ID
+	}
+}

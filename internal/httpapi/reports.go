@@ -48,6 +48,15 @@ func (r reportAnswer) write(w http.ResponseWriter) error {
 	return err
 }
 
+// attachment begins an answer that is a file when there is something to write into it.
+func attachment(w http.ResponseWriter, contentType, name string) *startedWriter {
+	return &startedWriter{to: w, begin: func() {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+		w.WriteHeader(http.StatusOK)
+	}}
+}
+
 // startedWriter sends the headers with the first byte.
 type startedWriter struct {
 	to    io.Writer

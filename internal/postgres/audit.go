@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,16 +68,14 @@ const auditedMatter = `CASE e.subject_kind
 // while a matter hid it stays hidden when the work has left the matter.
 func recordedMatter(state string) string { return `(e.` + state + `->>'matter_id')::uuid` }
 
-func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *query {
+func (tx *Tx) filterAudit(ctx context.Context, caller domain.Caller, filter domain.AuditFilter) (*query, error) {
 	q := newQuery("e", tx.Organization)
 	me := q.arg(caller.StaffID)
 	q.and("NOT " + hidden("e", auditedMatter, me)) // looks the matter up once, where notHidden would twice
 	q.and("NOT (e.subject_kind IN ('task', 'calendar_event') AND (" + hidden("e", recordedMatter("before"), me) + " OR " + hidden("e", recordedMatter("after"), me) + "))")
 	q.andAnyOf("e.subject_kind", filter.SubjectKinds)
 	q.andAnyOf("e.action", filter.Actions)
-	if len(filter.StaffIDs) > 0 {
-		q.and("e.staff_id = ANY (%s)", ids(filter.StaffIDs))
-	}
+	q.andAnyID("e.staff_id", filter.StaffIDs)
 	if filter.SubjectID != nil {
 		q.and("e.subject_id = %s", *filter.SubjectID)
 	}
@@ -88,14 +87,53 @@ func (tx *Tx) filterAudit(caller domain.Caller, filter domain.AuditFilter) *quer
 	}
 	if filter.To != nil {
 		q.and("e.occurred_at < %s", *filter.To)
+		// By the ids, which are made no more than a transaction later, what is newer is not gone through.
+		q.and("e.id < earliest_id(%s::timestamptz + interval '1 day')", *filter.To)
 	}
-	return q
+	q.once = len(filter.StaffIDs) > 0 || len(filter.Actions) > 0 || filter.From != nil || filter.To != nil // which index serves it depends on the values
+	return q, tx.narrowAudit(ctx, q, filter)
+}
+
+// fewRuns is up to how many runs the trail is looked up by them. Who made more has events everywhere in it.
+const fewRuns = 1000
+
+// narrowAudit helps to find what somebody did, or what was done of a sort, among everything there is. Events of runs tell who asked for
+// the run and what it was: they are found through their run. Single changes have indexes of their own.
+func (tx *Tx) narrowAudit(ctx context.Context, q *query, filter domain.AuditFilter) error {
+	if filter.RunID != nil || filter.SubjectID != nil || len(filter.StaffIDs) == 0 && len(filter.Actions) == 0 {
+		return nil
+	}
+	var kinds []string
+	for _, action := range filter.Actions {
+		if slices.Contains(domain.RunKinds, domain.RunKind(action)) {
+			kinds = append(kinds, action)
+		}
+	}
+	if len(filter.Actions) > 0 && len(kinds) == 0 {
+		q.and("e.run_id IS NULL")
+		return nil
+	}
+	made := newQuery("r", tx.Organization)
+	made.andAnyOf("r.kind", kinds)
+	made.andAnyID("r.requested_by_staff_id", filter.StaffIDs)
+	made.once = true
+	var runs []uuid.UUID
+	if err := tx.list(ctx, &runs, made, "SELECT r.id "+made.from("runs r")+" LIMIT "+made.arg(fewRuns+1)); err != nil {
+		return fmt.Errorf("find the runs of audit events: %w", err)
+	}
+	if len(runs) <= fewRuns {
+		q.and("(e.run_id IS NULL OR e.run_id = ANY (%s))", ids(runs))
+	}
+	return nil
 }
 
 // AuditEvents lists a page of the trail, the newest first, with one more than the page holds where there are more. What
 // happened to work that is hidden from the caller now, or to work of a matter that is, is left out (B5).
 func (tx *Tx) AuditEvents(ctx context.Context, caller domain.Caller, filter domain.AuditFilter, page domain.Page) ([]AuditEvent, error) {
-	q := tx.filterAudit(caller, filter)
+	q, err := tx.filterAudit(ctx, caller, filter)
+	if err != nil {
+		return nil, err
+	}
 	if page.After != uuid.Nil {
 		q.and("e.id < %s", page.After)
 	}
@@ -113,7 +151,11 @@ func (tx *Tx) AuditEvents(ctx context.Context, caller domain.Caller, filter doma
 
 // CountAuditEvents counts the events that AuditEvents lists.
 func (tx *Tx) CountAuditEvents(ctx context.Context, caller domain.Caller, filter domain.AuditFilter) (int, error) {
-	total, err := tx.count(ctx, tx.filterAudit(caller, filter), auditTables)
+	q, err := tx.filterAudit(ctx, caller, filter)
+	if err != nil {
+		return 0, err
+	}
+	total, err := tx.count(ctx, q, auditTables)
 	if err != nil {
 		return 0, fmt.Errorf("count audit events: %w", err)
 	}
