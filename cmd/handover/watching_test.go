@@ -260,8 +260,8 @@ func TestReadinessTellsTheTruth(t *testing.T) {
 	if _, err := io.WriteString(slow, "{}"); err != nil {
 		t.Fatal(err)
 	}
-	if answer, err := http.ReadResponse(bufio.NewReader(slow), nil); err != nil || answer.StatusCode != http.StatusBadRequest {
-		t.Errorf("the request under way was not answered: %v", err)
+	if status, err := bufio.NewReader(slow).ReadString('\n'); err != nil || !strings.Contains(status, " 400 ") {
+		t.Errorf("the request under way was not answered: %q, %v", status, err)
 	}
 	if err := w.Wait(); err != nil {
 		t.Errorf("ended with %v", err)
