@@ -188,7 +188,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	if err != nil {
 		return err
 	}
-	if err := c.bound(opened, application); err != nil {
+	if err := c.boundDatabase(opened, application); err != nil {
 		return err
 	}
 	if err := application.GiveAccess(access); err != nil {
@@ -199,13 +199,12 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	if err != nil {
 		return err
 	}
-	times, err := c.times()
-	if err != nil {
-		return err
-	}
 	ready := newReadiness(opened)
 	registry := newRegistry(opened, application, cases, ready)
-	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Times: times, Tracer: traces.provider, CursorKey: access.CursorKey()}
+	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Tracer: traces.provider, CursorKey: access.CursorKey()}
+	if err := c.boundRequests(&options); err != nil {
+		return err
+	}
 	if replica != nil {
 		registry.MustRegister(replica, collectors.NewDBStatsCollector(opened.replica.DB, "handover_replica"))
 	}
@@ -307,7 +306,7 @@ func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	return c.withApplication(ctx, log, func(opened *database, application *app.App) error {
-		if err := c.bound(opened, application); err != nil {
+		if err := c.boundDatabase(opened, application); err != nil {
 			return err
 		}
 		if err := application.GiveAccess(access); err != nil {

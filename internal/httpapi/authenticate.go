@@ -5,21 +5,26 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/labstack/echo/v4"
+
 	"handover/internal/domain"
 )
 
-// signIn finds out who asks, and whether their token is for this operation.
-func (s *server) signIn(request *http.Request, exchange *exchange) error {
-	token, ok := bearerToken(request.Header)
+// signIn finds out who asks, whether they ask too often, and whether their token is for this operation.
+func (s *server) signIn(c echo.Context, exchange *exchange) error {
+	token, ok := bearerToken(c.Request().Header)
 	if !ok {
-		return domain.Refuse(domain.CodeUnauthenticated, "Send a valid API token as Authorization: Bearer hnd_….")
+		return s.unknown(c, domain.Refuse(domain.CodeUnauthenticated, "Send a valid API token as Authorization: Bearer hnd_…."))
 	}
-	caller, err := s.callerBehind(request.Context(), token)
+	caller, err := s.callerBehind(c.Request().Context(), token)
 	if err != nil {
-		return err
+		return s.unknown(c, err)
 	}
 	caller.RequestID = exchange.id
 	exchange.caller, exchange.token = caller, token
+	if err := s.limitCaller(c, caller); err != nil {
+		return err
+	}
 	if err := exchange.operation.admits(caller); err != nil {
 		return err
 	}
@@ -28,6 +33,18 @@ func (s *server) signIn(request *http.Request, exchange *exchange) error {
 			With("scope", scope)
 	}
 	return nil
+}
+
+// unknown counts a request whose credential is none. An address that sends too many is not told any more what is wrong with them; those
+// who come from there with one that is good are not kept out.
+func (s *server) unknown(c echo.Context, refusal error) error {
+	if classify(refusal).Code != domain.CodeUnauthenticated {
+		return refusal
+	}
+	if err := s.limitAddress(c); err != nil {
+		return err
+	}
+	return refusal
 }
 
 // admits tells whether the operation is for those who have signed in as the caller has: most are for staff alone.

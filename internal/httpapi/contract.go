@@ -34,6 +34,7 @@ type operation struct {
 	body       *rule // nil: it takes none
 	bodyOf     *bodyChoice
 	needsBody  bool
+	guessed    bool        // a public one that tells whether a secret is right: bounded by network address
 	streams    streaming   // whether the answer goes out while it is made
 	positioned bool        // tells how far the database had come
 	deprecated http.Header // tells that it is, since when, until when, and what takes its place
@@ -133,6 +134,7 @@ func (r rules) operation(described *openapi3.Operation, shared openapi3.Paramete
 	if access, ok := described.Extensions["x-client-session"].(string); ok {
 		op.clients = clientAccess(access)
 	}
+	op.guessed, _ = described.Extensions["x-limited-by-address"].(bool)
 	if streams, ok := described.Extensions["x-streams"].(string); ok {
 		op.streams = streaming(streams)
 	}

@@ -5,6 +5,7 @@ package httpapi
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -27,6 +28,8 @@ type Options struct {
 	Now         func() time.Time              // the clock; nil: that of the machine
 	MaxBody     int64                         // how many bytes a body may have; zero: 8 MiB
 	Times       Times                         // how long a request may take
+	RateLimits  RateLimits                    // how often it may be asked
+	Proxies     []*net.IPNet                  // who may tell, as X-Forwarded-For, from where a request comes
 	Tracer      trace.TracerProvider          // where spans go; nil: nothing is traced
 	CursorKey   []byte                        // 32 bytes that cursors and positions are sealed with, the same in every process; nil: one of this process's own
 }
@@ -87,26 +90,40 @@ type server struct {
 	positions     *positionSeal
 	origins       map[string]bool
 	replicated    bool // reads may come from a replica
+	rates         *rateLimits
 }
 
 func newServer(h *handlers, operations api.StrictServerInterface, authenticator authenticator) http.Handler {
 	s := &server{
 		options: h.options, contract: h.contract, authenticator: authenticator, metrics: newMetrics(h.options.Registry),
 		cursors: newCursorSeal(h.options.CursorKey), positions: newPositionSeal(h.options.CursorKey), origins: map[string]bool{},
-		replicated: h.app != nil && h.app.HasReplica(),
+		replicated: h.app != nil && h.app.HasReplica(), rates: newRateLimits(h.options.RateLimits),
 	}
 	for _, origin := range h.options.CORSOrigins {
 		s.origins[origin] = true
 	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect()            // headers that tell another address are anybody's to send
+	e.IPExtractor = whereFrom(h.options.Proxies)
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
 	e.Use(s.observe, s.protect, s.crossOrigin, s.bound, s.admit)
 	api.RegisterHandlers(withHeads{e}, api.NewStrictHandler(operations, []api.StrictMiddlewareFunc{keepCommas}))
 	h.docs.register(e)
 	registerInvitationPage(e)
 	return e
+}
+
+// whereFrom tells where a request comes from. Headers that tell another address are anybody's to send: only those are believed that
+// proxies have sent which are trusted by name.
+func whereFrom(proxies []*net.IPNet) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, proxy := range proxies {
+		trusted = append(trusted, echo.TrustIPRange(proxy))
+	}
+	return echo.ExtractIPFromXFFHeader(trusted...)
 }
 
 // withHeads registers what is asked for by HEAD too: as GET, and net/http leaves the body out.
@@ -131,8 +148,13 @@ func (s *server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := s.validate(c, exchange); err != nil {
 			return err
 		}
+		if operation.guessed {
+			if err := s.limitAddress(c); err != nil {
+				return err
+			}
+		}
 		if !operation.public {
-			err := s.signIn(c.Request(), exchange)
+			err := s.signIn(c, exchange)
 			if caller := whoIs(exchange.caller); caller != nil {
 				c.SetRequest(c.Request().WithContext(telemetry.With(c.Request().Context(), caller...)))
 			}
