@@ -187,6 +187,59 @@ func TestNoisyOrganizationLeavesConnections(t *testing.T) {
 	}
 }
 
+// Large changes within requests have places of their organization: what is beyond them waits for a while without locking anything, and is
+// told to come again. Small ones of the same organization go on, and so do large ones of others.
+func TestLargeChangesHavePlaces(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	const large = 1000
+	everybody := func(w *world) object {
+		w.exec(`INSERT INTO people (organization_id, id, kind, status, first_name, last_name, created_at, updated_at)
+			SELECT $1, gen_random_uuid(), 'referral', 'active', 'Person', 'Of many', now(), now() FROM generate_series(1, $2)`, w.ID, large)
+		return wish(matching(object{"kind": []string{"referral"}}), change("replace", object{"staff_ids": idsOf(w.Admin), "task_policy": "keep"}))
+	}
+	noisy, other := s.organization(t), s.organization(t)
+	many := everybody(noisy)
+	release := noisy.holdPeople()
+	answers := make(chan answer, runsAtOnce)
+	for range runsAtOnce {
+		go func() { answers <- noisy.as(noisy.Admin, "POST", "/v1/manage-assignments", many) }()
+	}
+	eventually(t, "as many wait for their rows as have a place", func() bool { return waitingForLocks(t, s.DB.SQL) == runsAtOnce })
+	refused := noisy.as(noisy.Admin, "POST", "/v1/manage-assignments", many)
+	refused.problem(503, "too_busy")
+	if refused.Header.Get("Retry-After") == "" {
+		t.Error("it is not told when to try again")
+	}
+	noisy.as(noisy.Admin, "POST", "/v1/manage-assignments", wish(people(noisy.person("client")), change("assign", staffed(noisy.Admin)))).must(200)
+	noisy.as(noisy.Admin, "POST", "/v1/manage-assignments", with(many, "dry_run", true)).must(200)
+	other.as(other.Admin, "POST", "/v1/manage-assignments", everybody(other)).must(200)
+	if len(answers) != 0 {
+		t.Error("the first have been answered already")
+	}
+	release()
+	for range runsAtOnce {
+		(<-answers).must(200)
+	}
+	noisy.as(noisy.Admin, "POST", "/v1/manage-assignments", many).must(200)
+}
+
+// Who may not is told so, and neither waits for those whom others hold nor holds them.
+func TestRefusedChangesLockNobody(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutWorker)
+	w := s.organization(t)
+	person, stranger, helper := w.person("client"), w.member("member", "referrals"), w.member("member", "clients", "referrals")
+	body := wish(people(person), change("assign", staffed(helper)))
+	release := w.holdPeople()
+	w.as(stranger, "POST", "/v1/manage-assignments", body).problem(403, "permission_denied")
+	w.as(stranger, "POST", "/v1/remove-staff", object{"selection": people(person)}).problem(403, "permission_denied")
+	w.as(stranger, "POST", "/v1/manage-assignments", wish(people(newID()), change("assign", staffed(helper)))).problem(422, "person_not_found")
+	release()
+	w.as(helper, "POST", "/v1/manage-assignments", body).must(200)
+	w.servedBy(person, helper)
+}
+
 // waitingForLocks counts the statements that wait for others' rows.
 func waitingForLocks(t testing.TB, db *sqlx.DB) int {
 	t.Helper()

@@ -26,7 +26,8 @@ type App struct {
 	hub     *live.Hub[postgres.Receiver] // of those who follow their notifications
 	pace    pace                         // of theirs
 
-	runsAtOnce int // of an organization, left to workers
+	runsAtOnce int              // of an organization, left to workers
+	places     *postgres.Shares // of the organizations in the large changes within requests
 
 	ending  chan struct{} // closed when the process ends
 	endOnce sync.Once
@@ -55,7 +56,8 @@ type Queue interface {
 
 // New wires an App. now is the clock.
 func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Logger) *App {
-	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, runsAtOnce: usualRunsAtOnce, ending: make(chan struct{})}
+	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, ending: make(chan struct{})}
+	a.BoundRuns(usualRunsAtOnce)
 	a.hub = newHub(a)
 	a.setAccess(ownAccess())
 	a.metrics = newMetrics(a)

@@ -36,14 +36,13 @@ func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, reque
 		isolation, key = postgres.Snapshot, nil
 	}
 	var people chosen
+	place := a.placeFor(caller)
+	defer place.leave()
 	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
 		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
 			if people, err = stage(ctx, "lock", func(ctx context.Context) (chosen, error) {
-				return a.choose(ctx, tx, caller, request.Selection, !request.DryRun && !request.Async)
+				return a.chooseToChange(ctx, tx, caller, request, place)
 			}); err != nil {
-				return domain.Run{}, err
-			}
-			if err := checkMay(caller, request.Kind, people.kinds); err != nil {
 				return domain.Run{}, err
 			}
 			if request.Async && !request.DryRun {
@@ -54,6 +53,27 @@ func (a *App) ChangeAssignments(ctx context.Context, caller domain.Caller, reque
 		return err
 	})
 	return run, replayed, a.explain(ctx, caller, people, err)
+}
+
+// chooseToChange resolves the selection of a change that the caller may make. The people are locked where it is made within the request:
+// for administrators, who may always, at once, for others once it is known that they may.
+func (a *App) chooseToChange(ctx context.Context, tx *postgres.Tx, caller domain.Caller, request AssignmentsRequest, place *place) (people chosen, err error) {
+	holds := []hold{nil}
+	if !request.DryRun && !request.Async {
+		holds = append(holds, place.take)
+	}
+	if caller.IsAdministrator() {
+		holds = holds[len(holds)-1:]
+	}
+	for _, hold := range holds {
+		if people, err = a.choose(ctx, tx, caller, request.Selection, hold); err != nil {
+			return people, err
+		}
+		if err := checkMay(caller, request.Kind, people.kinds); err != nil {
+			return people, err
+		}
+	}
+	return people, nil
 }
 
 // checkMay decides who may: the older actions need the staff permission (A18), the others those of the people (A2).

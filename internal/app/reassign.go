@@ -38,6 +38,13 @@ func (a *App) ReassignWork(ctx context.Context, caller domain.Caller, request Re
 	if request.DryRun {
 		isolation, key = postgres.Snapshot, nil
 	}
+	place := a.placeFor(caller)
+	defer place.leave()
+	if !request.DryRun && !request.Async && request.RunAt == nil {
+		if err := place.take(ctx, manyPeople); err != nil { // how much a leaver holds is known only when it is locked
+			return run, false, err
+		}
+	}
 	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
 		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
 			// Whoever repeats a request with its key when its times have passed gets its answer all the same.

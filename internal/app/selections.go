@@ -27,17 +27,17 @@ type chosen struct {
 }
 
 // choose resolves a selection (A1). Ids that do not exist in the caller's organization are named; a filter matches only
-// what the caller sees. With lock the people stand still until the transaction ends.
-func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection, lock bool) (chosen, error) {
+// what the caller sees. With hold, which is asked before with how many they are, the people stand still until the transaction ends.
+func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection, hold hold) (chosen, error) {
 	var people []postgres.ChosenPerson
 	var err error
 	switch {
 	case selection.Saved != nil:
-		people, err = a.chooseSaved(ctx, tx, caller, *selection.Saved, lock)
+		people, err = a.chooseSaved(ctx, tx, caller, *selection.Saved, hold)
 	case selection.Filter != nil:
-		people, err = a.chooseMatching(ctx, tx, caller, selection, lock)
+		people, err = a.chooseMatching(ctx, tx, caller, selection, hold)
 	default:
-		people, err = chooseNamed(ctx, tx, caller, selection.PersonIDs, lock)
+		people, err = chooseNamed(ctx, tx, caller, selection.PersonIDs, hold)
 	}
 	if err != nil {
 		return chosen{}, err
@@ -56,6 +56,17 @@ func (a *App) choose(ctx context.Context, tx *postgres.Tx, caller domain.Caller,
 	return result, nil
 }
 
+// hold decides whether so many people may be locked now; nil: nobody is to be.
+type hold func(ctx context.Context, people int) error
+
+// ask asks, where there is something to ask.
+func (h hold) ask(ctx context.Context, people int) error {
+	if h == nil {
+		return nil
+	}
+	return h(ctx, people)
+}
+
 func idsOf(people []postgres.ChosenPerson) []uuid.UUID {
 	each := make([]uuid.UUID, len(people))
 	for i, person := range people {
@@ -64,28 +75,32 @@ func idsOf(people []postgres.ChosenPerson) []uuid.UUID {
 	return each
 }
 
-func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, lock bool) ([]postgres.ChosenPerson, error) {
-	if err := a.checkSaved(ctx, tx, caller, id, "/selection/selection_id"); err != nil {
+func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, hold hold) ([]postgres.ChosenPerson, error) {
+	saved, err := a.checkSaved(ctx, tx, caller, id, "/selection/selection_id")
+	if err != nil {
 		return nil, err
 	}
-	return tx.PeopleOfSelection(ctx, id, lock)
+	if err := hold.ask(ctx, saved.Kinds.Clients + saved.Kinds.Referrals); err != nil {
+		return nil, err
+	}
+	return tx.PeopleOfSelection(ctx, id, hold != nil)
 }
 
 // checkSaved refuses a selection named in a request that is not there, or was saved by somebody else; administrators may
 // use any.
-func (a *App) checkSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, pointer string) error {
+func (a *App) checkSaved(ctx context.Context, tx *postgres.Tx, caller domain.Caller, id uuid.UUID, pointer string) (Selection, error) {
 	selection, err := tx.Selection(ctx, id, a.instant())
 	var refusal *domain.Error
 	switch {
 	case errors.As(err, &refusal):
-		return domain.Refuse(domain.CodeSelectionNotFound, "There is no such selection, or it has expired. Save the selection again.").
+		return selection, domain.Refuse(domain.CodeSelectionNotFound, "There is no such selection, or it has expired. Save the selection again.").
 			At(pointer, domain.CodeSelectionNotFound, fmt.Sprintf("There is no selection %s.", id))
 	case err != nil:
-		return err
+		return selection, err
 	case selection.CreatedBy.ID != caller.StaffID && !caller.IsAdministrator():
-		return domain.Denied("This selection was saved by somebody else.")
+		return selection, domain.Denied("This selection was saved by somebody else.")
 	}
-	return nil
+	return selection, nil
 }
 
 // checkFilteredSelection refuses a filter by a saved selection that the caller cannot use, or that is not there.
@@ -93,10 +108,11 @@ func (a *App) checkFilteredSelection(ctx context.Context, tx *postgres.Tx, calle
 	if id == nil {
 		return nil
 	}
-	return a.checkSaved(ctx, tx, caller, *id, pointer)
+	_, err := a.checkSaved(ctx, tx, caller, *id, pointer)
+	return err
 }
 
-func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection, lock bool) ([]postgres.ChosenPerson, error) {
+func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain.Caller, selection domain.Selection, hold hold) ([]postgres.ChosenPerson, error) {
 	if selection.Filter.Empty() && !selection.MatchAll {
 		return nil, domain.Refuse(domain.CodeFilterEmpty, "The filter matches everybody. If that is meant, say match_all: true beside it.").
 			At("/selection/filter", domain.CodeFilterEmpty, "An empty filter needs match_all: true.")
@@ -113,15 +129,18 @@ func (a *App) chooseMatching(ctx context.Context, tx *postgres.Tx, caller domain
 			With("maximum", domain.MaxSelectedPeople).
 			At("/selection/filter", domain.CodeSelectionTooLarge, "Matches too many people.")
 	}
-	if !lock {
-		return people, nil
+	if err := hold.ask(ctx, len(people)); err != nil || hold == nil {
+		return people, err
 	}
 	return tx.PeopleByID(ctx, caller, idsOf(people), true)
 }
 
-func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, named []uuid.UUID, lock bool) ([]postgres.ChosenPerson, error) {
+func chooseNamed(ctx context.Context, tx *postgres.Tx, caller domain.Caller, named []uuid.UUID, hold hold) ([]postgres.ChosenPerson, error) {
 	each := domain.NewStaffSet(named...)
-	people, err := tx.PeopleByID(ctx, caller, each, lock)
+	if err := hold.ask(ctx, len(each)); err != nil {
+		return nil, err
+	}
+	people, err := tx.PeopleByID(ctx, caller, each, hold != nil)
 	if err != nil || len(people) == len(each) {
 		return people, err
 	}
@@ -161,7 +180,7 @@ func (a *App) freeze(caller domain.Caller, people chosen) Selection {
 // CreateSelection freezes what a selection names now. The caller must see everybody in it.
 func (a *App) CreateSelection(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (Selection, bool, error) {
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (Selection, error) {
-		people, err := a.choose(ctx, tx, caller, selection, false)
+		people, err := a.choose(ctx, tx, caller, selection, nil)
 		if err != nil {
 			return Selection{}, err
 		}
@@ -189,7 +208,7 @@ func (a *App) Selection(ctx context.Context, caller domain.Caller, id uuid.UUID)
 func (a *App) AssignmentSummary(ctx context.Context, caller domain.Caller, selection domain.Selection, key *Key) (summary domain.AssignmentSummary, replayed bool, err error) {
 	err = a.store.InTx(ctx, caller.Organization, postgres.Snapshot, func(tx *postgres.Tx) error {
 		summary, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.AssignmentSummary, error) {
-			people, err := a.choose(ctx, tx, caller, selection, false)
+			people, err := a.choose(ctx, tx, caller, selection, nil)
 			if err != nil {
 				return domain.AssignmentSummary{}, err
 			}

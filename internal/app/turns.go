@@ -15,10 +15,14 @@ import (
 // usualRunsAtOnce is how many asynchronous runs of an organization are at work at once, whatever the number of workers.
 const usualRunsAtOnce = 2
 
-// BoundRuns sets how many asynchronous runs of an organization are at work at once, over all workers, at least one. The others
+// BoundRuns sets how many asynchronous runs of an organization are at work at once, over all workers, at least one, and how many large
+// changes are within requests to this process. It is called before the app is used. The others
 // wait: an organization has no more jobs in the queue than may be at work, and gets the next one when one ends. So the queue, first
 // come, first served, has the organizations take turns, however many runs one of them has asked for.
-func (a *App) BoundRuns(most int) { a.runsAtOnce = max(1, most) }
+func (a *App) BoundRuns(most int) {
+	a.runsAtOnce = max(1, most)
+	a.places = postgres.NewShares(a.runsAtOnce)
+}
 
 // queueRun leaves a run to the workers, or has it wait for its turn.
 func (a *App) queueRun(ctx context.Context, tx *postgres.Tx, job RunJob) error {

@@ -26,6 +26,13 @@ func (a *App) UndoRun(ctx context.Context, caller domain.Caller, id uuid.UUID, r
 	if request.DryRun {
 		isolation, key = postgres.Snapshot, nil
 	}
+	place := a.placeFor(caller)
+	defer place.leave()
+	if !request.DryRun && !request.Async {
+		if err := place.take(ctx, manyPeople); err != nil { // how much the run did is known only when it is held
+			return run, false, err
+		}
+	}
 	err = a.store.InTx(ctx, caller.Organization, isolation, func(tx *postgres.Tx) (err error) {
 		run, replayed, err = onceIn(ctx, a, tx, caller, key, func(tx *postgres.Tx) (domain.Run, error) {
 			undone, err := a.runToUndo(ctx, tx, caller, id, !request.DryRun)

@@ -9,10 +9,10 @@ import (
 	"handover/internal/domain"
 )
 
-// shares keeps one organization from taking all connections: many of its requests may wait for the same rows, and each
-// holds one while it does. What is beyond its share waits here, without one, so that others find some.
-type shares struct {
-	size int // connections that one organization may hold; 0: any number
+// Shares keeps one organization from taking all there is of something, such as connections: many of its requests may wait for the same
+// rows, and each holds one while it does. What is beyond its share waits here, without one, so that others find some.
+type Shares struct {
+	size int // places that one organization may hold; 0: any number
 
 	lock sync.Mutex
 	of   map[domain.OrganizationID]*share
@@ -23,16 +23,19 @@ type share struct {
 	holders int // who hold a place or wait for one
 }
 
+// NewShares has so many places for each organization.
+func NewShares(size int) *Shares { return &Shares{size: size, of: map[domain.OrganizationID]*share{}} }
+
 // sharesOf leaves a fifth of a pool, and at least one connection, to others.
-func sharesOf(connections int) *shares {
+func sharesOf(connections int) *Shares {
 	if connections < 2 {
-		return &shares{}
+		return NewShares(0)
 	}
-	return &shares{size: connections - max(1, connections/5), of: map[domain.OrganizationID]*share{}}
+	return NewShares(connections - max(1, connections/5))
 }
 
-// take waits for a place of the organization, no longer than most; release gives it back.
-func (s *shares) take(ctx context.Context, organization domain.OrganizationID, most time.Duration) (release func(), err error) {
+// Take waits for a place of the organization, no longer than most; release gives it back.
+func (s *Shares) Take(ctx context.Context, organization domain.OrganizationID, most time.Duration) (release func(), err error) {
 	if s.size == 0 {
 		return func() {}, nil
 	}
@@ -44,7 +47,7 @@ func (s *shares) take(ctx context.Context, organization domain.OrganizationID, m
 		return func() { <-own.places; s.leave(organization) }, nil
 	case <-ctx.Done():
 		s.leave(organization)
-		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
+		return nil, fmt.Errorf("wait for a place: %w", ctx.Err())
 	case <-patience.C:
 		s.leave(organization)
 		refusal := domain.Refuse(domain.CodeTooBusy, "Too much of your organization is at work just now. Nothing was changed; try again shortly.")
@@ -53,7 +56,7 @@ func (s *shares) take(ctx context.Context, organization domain.OrganizationID, m
 	}
 }
 
-func (s *shares) join(organization domain.OrganizationID) *share {
+func (s *Shares) join(organization domain.OrganizationID) *share {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	own := s.of[organization]
@@ -65,7 +68,7 @@ func (s *shares) join(organization domain.OrganizationID) *share {
 	return own
 }
 
-func (s *shares) leave(organization domain.OrganizationID) {
+func (s *Shares) leave(organization domain.OrganizationID) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	if own := s.of[organization]; own != nil {

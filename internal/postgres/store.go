@@ -21,7 +21,7 @@ import (
 type Store struct {
 	DB *sqlx.DB
 
-	shares   *shares // of the organizations in the connections
+	shares   *Shares // of the organizations in the connections
 	limits   Limits
 	repeated atomic.Int64
 
@@ -76,7 +76,7 @@ const attempts = 6
 // transaction in favour of another (deadlock, serialization), work is called again: it must not keep anything of an
 // earlier call.
 func (s *Store) InTx(ctx context.Context, organization domain.OrganizationID, isolation Isolation, work func(*Tx) error) error {
-	release, err := s.shares.take(ctx, organization, s.limits.Connection)
+	release, err := s.shares.Take(ctx, organization, s.limits.Connection)
 	if err != nil {
 		return err
 	}
