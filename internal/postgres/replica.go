@@ -170,7 +170,7 @@ func (r *Replica) read(ctx context.Context, organization domain.OrganizationID, 
 	deadline := began.Add(r.options.Patience)
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	release, err := r.store.shares.take(waiting, organization, r.options.Patience)
+	release, err := r.store.shares.Take(waiting, organization, r.options.Patience)
 	if err != nil {
 		return errBusy
 	}
