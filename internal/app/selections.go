@@ -80,7 +80,7 @@ func (a *App) chooseSaved(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	if err != nil {
 		return nil, err
 	}
-	if err := hold.ask(ctx, saved.Kinds.Clients + saved.Kinds.Referrals); err != nil {
+	if err := hold.ask(ctx, saved.Kinds.Clients+saved.Kinds.Referrals); err != nil {
 		return nil, err
 	}
 	return tx.PeopleOfSelection(ctx, id, hold != nil)
