@@ -121,8 +121,8 @@ func (r *rateLimits) take(c echo.Context, now time.Time, uses ...use) error {
 			bucket.AllowN(now, 1)
 		}
 		left := max(0, bucket.TokensAt(now)+lost)
-		policies = append(policies, fmt.Sprintf(`"%s";q=%d;w=%d`, use.of.name, use.of.quota.Requests, whole(use.of.quota.Window)))
-		limits = append(limits, fmt.Sprintf(`"%s";r=%d;t=%d`, use.of.name, int(left), whole(seconds((float64(use.of.quota.Requests)-left)/use.of.aSecond()))))
+		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", use.of.name, use.of.quota.Requests, whole(use.of.quota.Window)))
+		limits = append(limits, fmt.Sprintf("%q;r=%d;t=%d", use.of.name, int(left), whole(seconds((float64(use.of.quota.Requests)-left)/use.of.aSecond()))))
 	}
 	if len(policies) > 0 {
 		c.Response().Header().Set("RateLimit-Policy", strings.Join(policies, ", "))
