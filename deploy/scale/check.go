@@ -79,7 +79,10 @@ func (l *load) check(ctx context.Context) []string {
 	for i, tenant := range l.tenants {
 		changed[i] = tenant.ID
 	}
-	found, err := invariants.Check(ctx, l.fleet.db, invariants.Options{Before: l.before, Changed: changed, Acknowledged: l.acked})
+	if _, err := l.fleet.db.ExecContext(ctx, `ANALYZE`); err != nil { // it is all new, and hundreds of thousands of rows
+		wrong = append(wrong, err.Error())
+	}
+	found, err := invariants.Check(ctx, l.fleet.db, invariants.Options{Before: l.before, Changed: changed, Acknowledged: l.acked, Patience: 5 * time.Minute})
 	if err != nil {
 		return append(wrong, err.Error())
 	}

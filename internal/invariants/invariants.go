@@ -18,10 +18,12 @@
 package invariants
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -57,6 +59,8 @@ type Options struct {
 	Changed []uuid.UUID
 	// Acknowledged are the runs that somebody has got the answer of.
 	Acknowledged []Acknowledged
+	// Patience is how long one statement of the check may take; zero: 20 seconds.
+	Patience time.Duration
 }
 
 // Acknowledged is a run as its requester knows it from an answer.
@@ -78,11 +82,20 @@ func Check(ctx context.Context, db *sqlx.DB, options Options) ([]Violation, erro
 
 // planning makes plans that are good for any size: after a change of many rows statistics may be those of empty tables,
 // and loops over an index then take hours.
-const planning = `SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '20s'`
+const planning = `SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; `
+
+const usualPatience = 20 * time.Second
+
+func plan(ctx context.Context, tx *sqlx.Tx, patience time.Duration) error {
+	if _, err := tx.ExecContext(ctx, planning+fmt.Sprintf("SET LOCAL statement_timeout = %d", patience.Milliseconds())); err != nil {
+		return fmt.Errorf("choose plans: %w", err)
+	}
+	return nil
+}
 
 func check(ctx context.Context, tx *sqlx.Tx, options Options) ([]Violation, error) {
-	if _, err := tx.ExecContext(ctx, planning); err != nil {
-		return nil, fmt.Errorf("choose plans: %w", err)
+	if err := plan(ctx, tx, cmp.Or(options.Patience, usualPatience)); err != nil {
+		return nil, err
 	}
 	found, err := checkRuns(ctx, tx)
 	if err != nil {

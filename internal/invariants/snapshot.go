@@ -58,8 +58,8 @@ func Take(ctx context.Context, db *sqlx.DB) (*Snapshot, error) {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
-	if _, err := tx.ExecContext(ctx, planning); err != nil {
-		return nil, fmt.Errorf("choose plans: %w", err)
+	if err := plan(ctx, tx, usualPatience); err != nil {
+		return nil, err
 	}
 	return take(ctx, tx)
 }
