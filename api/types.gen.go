@@ -3792,6 +3792,10 @@ type ExportAuditEventsParams struct {
 
 	// To Before this instant.
 	To *Instant `form:"to,omitempty" json:"to,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListCalendarEventsParams defines parameters for ListCalendarEvents.

@@ -3801,6 +3801,10 @@ type ExportAuditEventsParams struct {
 
 	// To Before this instant.
 	To *Instant `form:"to,omitempty" json:"to,omitempty"`
+
+	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
+	// replica. Without it, the answer comes from the primary.
+	HandoverPosition *Position `json:"Handover-Position,omitempty"`
 }
 
 // ListCalendarEventsParams defines parameters for ListCalendarEvents.
@@ -10405,6 +10409,21 @@ func NewExportAuditEventsRequest(server string, params *ExportAuditEventsParams)
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HandoverPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Handover-Position", *params.HandoverPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Handover-Position", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -17457,6 +17476,7 @@ func (r ListAuditEventsResponse) ContentType() string {
 // ExportAuditEventsResponse200Headers the declared response headers of an HTTP 200 response for ExportAuditEvents
 type ExportAuditEventsResponse200Headers struct {
 	ContentDisposition string
+	HandoverPosition   *Position
 }
 
 type ExportAuditEventsResponse struct {
@@ -23986,6 +24006,13 @@ func ParseExportAuditEventsResponse(rsp *http.Response) (*ExportAuditEventsRespo
 				return nil, err
 			}
 			headers.ContentDisposition = value
+		}
+		if values := rsp.Header.Values("Handover-Position"); len(values) > 0 {
+			var value Position
+			if err := runtime.BindStyledParameterWithOptions("simple", "Handover-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
 	}
