@@ -48,6 +48,9 @@ type ServerInterface interface {
 	// GetAPIToken Read an API token
 	// (GET /v1/api-tokens/{token_id})
 	GetAPIToken(ctx echo.Context, tokenID TokenID) error
+	// RotateAPIToken Rotate an API token
+	// (POST /v1/api-tokens/{token_id}/rotate)
+	RotateAPIToken(ctx echo.Context, tokenID TokenID, params RotateAPITokenParams) error
 	// AssignStaff Make these staff the whole staff of the selected people
 	// (POST /v1/assign-staff)
 	//
@@ -253,12 +256,18 @@ type ServerInterface interface {
 	// DeactivateStaff Deactivate a staff member
 	// (POST /v1/staff/{staff_id}/deactivate)
 	DeactivateStaff(ctx echo.Context, staffID StaffID, params DeactivateStaffParams) error
+	// ListStaffIdentities List what issuers call a staff member
+	// (GET /v1/staff/{staff_id}/identities)
+	ListStaffIdentities(ctx echo.Context, staffID StaffID) error
 	// ReactivateStaff Reactivate a staff member
 	// (POST /v1/staff/{staff_id}/reactivate)
 	ReactivateStaff(ctx echo.Context, staffID StaffID, params ReactivateStaffParams) error
 	// ResendStaffInvite Send a staff member's invitation again
 	// (POST /v1/staff/{staff_id}/resend-invite)
 	ResendStaffInvite(ctx echo.Context, staffID StaffID, params ResendStaffInviteParams) error
+	// UnbindStaffIdentities Forget what issuers call a staff member
+	// (POST /v1/staff/{staff_id}/unbind-identities)
+	UnbindStaffIdentities(ctx echo.Context, staffID StaffID, params UnbindStaffIdentitiesParams) error
 	// GetStaffWorkload Count the work of a staff member
 	// (GET /v1/staff/{staff_id}/workload)
 	GetStaffWorkload(ctx echo.Context, staffID StaffID) error
@@ -458,6 +467,42 @@ func (w *ServerInterfaceWrapper) GetAPIToken(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAPIToken(ctx, tokenID)
+	return err
+}
+
+// RotateAPIToken converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateAPIToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "token_id" -------------
+	var tokenID TokenID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token_id", ctx.Param("token_id"), &tokenID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateAPITokenParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateAPIToken(ctx, tokenID, params)
 	return err
 }
 
@@ -2594,6 +2639,22 @@ func (w *ServerInterfaceWrapper) DeactivateStaff(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffIdentities converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffIdentities(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "staff_id" -------------
+	var staffID StaffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "staff_id", ctx.Param("staff_id"), &staffID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter staff_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffIdentities(ctx, staffID)
+	return err
+}
+
 // ReactivateStaff converts echo context to params.
 func (w *ServerInterfaceWrapper) ReactivateStaff(ctx echo.Context) error {
 	var err error
@@ -2663,6 +2724,42 @@ func (w *ServerInterfaceWrapper) ResendStaffInvite(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ResendStaffInvite(ctx, staffID, params)
+	return err
+}
+
+// UnbindStaffIdentities converts echo context to params.
+func (w *ServerInterfaceWrapper) UnbindStaffIdentities(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "staff_id" -------------
+	var staffID StaffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "staff_id", ctx.Param("staff_id"), &staffID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter staff_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UnbindStaffIdentitiesParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UnbindStaffIdentities(ctx, staffID, params)
 	return err
 }
 
@@ -3018,6 +3115,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/api-tokens", wrapper.CreateAPIToken, options.OperationMiddlewares["createApiToken"]...)
 	router.DELETE(options.BaseURL+"/v1/api-tokens/:token_id", wrapper.RevokeAPIToken, options.OperationMiddlewares["revokeApiToken"]...)
 	router.GET(options.BaseURL+"/v1/api-tokens/:token_id", wrapper.GetAPIToken, options.OperationMiddlewares["getApiToken"]...)
+	router.POST(options.BaseURL+"/v1/api-tokens/:token_id/rotate", wrapper.RotateAPIToken, options.OperationMiddlewares["rotateApiToken"]...)
 	router.POST(options.BaseURL+"/v1/assign-staff", wrapper.AssignStaff, options.OperationMiddlewares["assignStaff"]...)
 	router.POST(options.BaseURL+"/v1/assignment-summary", wrapper.GetAssignmentSummary, options.OperationMiddlewares["getAssignmentSummary"]...)
 	router.GET(options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents, options.OperationMiddlewares["listAuditEvents"]...)
@@ -3084,8 +3182,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/staff/:staff_id", wrapper.GetStaff, options.OperationMiddlewares["getStaff"]...)
 	router.PATCH(options.BaseURL+"/v1/staff/:staff_id", wrapper.UpdateStaff, options.OperationMiddlewares["updateStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff/:staff_id/deactivate", wrapper.DeactivateStaff, options.OperationMiddlewares["deactivateStaff"]...)
+	router.GET(options.BaseURL+"/v1/staff/:staff_id/identities", wrapper.ListStaffIdentities, options.OperationMiddlewares["listStaffIdentities"]...)
 	router.POST(options.BaseURL+"/v1/staff/:staff_id/reactivate", wrapper.ReactivateStaff, options.OperationMiddlewares["reactivateStaff"]...)
 	router.POST(options.BaseURL+"/v1/staff/:staff_id/resend-invite", wrapper.ResendStaffInvite, options.OperationMiddlewares["resendStaffInvite"]...)
+	router.POST(options.BaseURL+"/v1/staff/:staff_id/unbind-identities", wrapper.UnbindStaffIdentities, options.OperationMiddlewares["unbindStaffIdentities"]...)
 	router.GET(options.BaseURL+"/v1/staff/:staff_id/workload", wrapper.GetStaffWorkload, options.OperationMiddlewares["getStaffWorkload"]...)
 	router.PUT(options.BaseURL+"/v1/staff/by-external-id/:external_id", wrapper.UpsertStaffByExternalID, options.OperationMiddlewares["upsertStaffByExternalId"]...)
 	router.GET(options.BaseURL+"/v1/tasks", wrapper.ListTasks, options.OperationMiddlewares["listTasks"]...)
@@ -3364,6 +3464,46 @@ func (response GetAPIToken200JSONResponse) VisitGetAPITokenResponse(w http.Respo
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateAPITokenRequestObject struct {
+	TokenID TokenID `json:"token_id"`
+	Params  RotateAPITokenParams
+	Body    *RotateAPITokenJSONRequestBody
+}
+
+type RotateAPITokenResponseObject interface {
+	VisitRotateAPITokenResponse(w http.ResponseWriter) error
+}
+
+type RotateAPIToken201ResponseHeaders struct {
+	CacheControl        string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type RotateAPIToken201JSONResponse struct {
+	Body    CreatedAPIToken
+	Headers RotateAPIToken201ResponseHeaders
+}
+
+func (response RotateAPIToken201JSONResponse) VisitRotateAPITokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6263,6 +6403,28 @@ func (response DeactivateStaff200JSONResponse) VisitDeactivateStaffResponse(w ht
 	return err
 }
 
+type ListStaffIdentitiesRequestObject struct {
+	StaffID StaffID `json:"staff_id"`
+}
+
+type ListStaffIdentitiesResponseObject interface {
+	VisitListStaffIdentitiesResponse(w http.ResponseWriter) error
+}
+
+type ListStaffIdentities200JSONResponse StaffIdentities
+
+func (response ListStaffIdentities200JSONResponse) VisitListStaffIdentitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReactivateStaffRequestObject struct {
 	StaffID StaffID `json:"staff_id"`
 	Params  ReactivateStaffParams
@@ -6325,6 +6487,39 @@ func (response ResendStaffInvite200JSONResponse) VisitResendStaffInviteResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnbindStaffIdentitiesRequestObject struct {
+	StaffID StaffID `json:"staff_id"`
+	Params  UnbindStaffIdentitiesParams
+}
+
+type UnbindStaffIdentitiesResponseObject interface {
+	VisitUnbindStaffIdentitiesResponse(w http.ResponseWriter) error
+}
+
+type UnbindStaffIdentities200ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type UnbindStaffIdentities200JSONResponse struct {
+	Body    StaffIdentities
+	Headers UnbindStaffIdentities200ResponseHeaders
+}
+
+func (response UnbindStaffIdentities200JSONResponse) VisitUnbindStaffIdentitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	if response.Headers.IdempotencyReplayed != nil {
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
@@ -6656,6 +6851,9 @@ type StrictServerInterface interface {
 	// GetAPIToken Read an API token
 	// (GET /v1/api-tokens/{token_id})
 	GetAPIToken(ctx context.Context, request GetAPITokenRequestObject) (GetAPITokenResponseObject, error)
+	// RotateAPIToken Rotate an API token
+	// (POST /v1/api-tokens/{token_id}/rotate)
+	RotateAPIToken(ctx context.Context, request RotateAPITokenRequestObject) (RotateAPITokenResponseObject, error)
 	// AssignStaff Make these staff the whole staff of the selected people
 	// (POST /v1/assign-staff)
 	//
@@ -6861,12 +7059,18 @@ type StrictServerInterface interface {
 	// DeactivateStaff Deactivate a staff member
 	// (POST /v1/staff/{staff_id}/deactivate)
 	DeactivateStaff(ctx context.Context, request DeactivateStaffRequestObject) (DeactivateStaffResponseObject, error)
+	// ListStaffIdentities List what issuers call a staff member
+	// (GET /v1/staff/{staff_id}/identities)
+	ListStaffIdentities(ctx context.Context, request ListStaffIdentitiesRequestObject) (ListStaffIdentitiesResponseObject, error)
 	// ReactivateStaff Reactivate a staff member
 	// (POST /v1/staff/{staff_id}/reactivate)
 	ReactivateStaff(ctx context.Context, request ReactivateStaffRequestObject) (ReactivateStaffResponseObject, error)
 	// ResendStaffInvite Send a staff member's invitation again
 	// (POST /v1/staff/{staff_id}/resend-invite)
 	ResendStaffInvite(ctx context.Context, request ResendStaffInviteRequestObject) (ResendStaffInviteResponseObject, error)
+	// UnbindStaffIdentities Forget what issuers call a staff member
+	// (POST /v1/staff/{staff_id}/unbind-identities)
+	UnbindStaffIdentities(ctx context.Context, request UnbindStaffIdentitiesRequestObject) (UnbindStaffIdentitiesResponseObject, error)
 	// GetStaffWorkload Count the work of a staff member
 	// (GET /v1/staff/{staff_id}/workload)
 	GetStaffWorkload(ctx context.Context, request GetStaffWorkloadRequestObject) (GetStaffWorkloadResponseObject, error)
@@ -7158,6 +7362,58 @@ func (sh *strictHandler) GetAPIToken(ctx echo.Context, tokenID TokenID) error {
 		return err
 	} else if validResponse, ok := response.(GetAPITokenResponseObject); ok {
 		return validResponse.VisitGetAPITokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateAPIToken operation middleware
+func (sh *strictHandler) RotateAPIToken(ctx echo.Context, tokenID TokenID, params RotateAPITokenParams) error {
+	var request RotateAPITokenRequestObject
+
+	request.TokenID = tokenID
+	request.Params = params
+
+	var body RotateAPITokenJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateAPIToken(ctx.Request().Context(), request.(RotateAPITokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateAPIToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateAPITokenResponseObject); ok {
+		return validResponse.VisitRotateAPITokenResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -9542,6 +9798,31 @@ func (sh *strictHandler) DeactivateStaff(ctx echo.Context, staffID StaffID, para
 	return nil
 }
 
+// ListStaffIdentities operation middleware
+func (sh *strictHandler) ListStaffIdentities(ctx echo.Context, staffID StaffID) error {
+	var request ListStaffIdentitiesRequestObject
+
+	request.StaffID = staffID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffIdentities(ctx.Request().Context(), request.(ListStaffIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffIdentities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffIdentitiesResponseObject); ok {
+		return validResponse.VisitListStaffIdentitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ReactivateStaff operation middleware
 func (sh *strictHandler) ReactivateStaff(ctx echo.Context, staffID StaffID, params ReactivateStaffParams) error {
 	var request ReactivateStaffRequestObject
@@ -9588,6 +9869,32 @@ func (sh *strictHandler) ResendStaffInvite(ctx echo.Context, staffID StaffID, pa
 		return err
 	} else if validResponse, ok := response.(ResendStaffInviteResponseObject); ok {
 		return validResponse.VisitResendStaffInviteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnbindStaffIdentities operation middleware
+func (sh *strictHandler) UnbindStaffIdentities(ctx echo.Context, staffID StaffID, params UnbindStaffIdentitiesParams) error {
+	var request UnbindStaffIdentitiesRequestObject
+
+	request.StaffID = staffID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UnbindStaffIdentities(ctx.Request().Context(), request.(UnbindStaffIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnbindStaffIdentities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnbindStaffIdentitiesResponseObject); ok {
+		return validResponse.VisitUnbindStaffIdentitiesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

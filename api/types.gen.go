@@ -832,6 +832,9 @@ type AddChangeType string
 type APIToken struct {
 	CreatedAt time.Time `json:"created_at"`
 
+	// CreatedBy Who made it. Null where that was the command line, a session began with it, or it is not known.
+	CreatedBy nullable.Nullable[StaffRef] `json:"created_by"`
+
 	// ExpiresAt Null for a token that does not expire.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
@@ -843,6 +846,9 @@ type APIToken struct {
 	// LastUsedAt When it was used last, within a few minutes. Null when it never was.
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 	Name       string                       `json:"name"`
+
+	// ReplacedBy The token that has taken its place. Null where none has.
+	ReplacedBy nullable.Nullable[openapi_types.UUID] `json:"replaced_by"`
 
 	// RevokedAt Null for a token that was not revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
@@ -878,6 +884,15 @@ type APITokenPage struct {
 
 	// Total How many match in all. Present with `include_total=true` only.
 	Total *Total `json:"total,omitempty"`
+}
+
+// APITokenRotate May be empty, or left out.
+type APITokenRotate struct {
+	// ExpiresAt When the new token ceases to work. When absent or null, after as long as the old one was made to last, or never.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
+
+	// OverlapSeconds How long the old token still works, at most seven days.
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
 }
 
 // APITokenScope A part of what a staff member can do.
@@ -1633,7 +1648,10 @@ type Country = string
 
 // CreatedAPIToken A new API token, with its secret.
 type CreatedAPIToken struct {
-	CreatedAt time.Time                    `json:"created_at"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Who made it. Null where that was the command line, a session began with it, or it is not known.
+	CreatedBy nullable.Nullable[StaffRef]  `json:"created_by"`
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
 	// ID A UUID. Those that the service gives are of version 7.
@@ -1642,7 +1660,10 @@ type CreatedAPIToken struct {
 	ID         UUID                         `json:"id"`
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 	Name       string                       `json:"name"`
-	RevokedAt  nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// ReplacedBy The token that has taken its place. Null where none has.
+	ReplacedBy nullable.Nullable[openapi_types.UUID] `json:"replaced_by"`
+	RevokedAt  nullable.Nullable[time.Time]          `json:"revoked_at"`
 
 	// Scopes Null for all that the staff member has.
 	Scopes nullable.Nullable[[]string] `json:"scopes"`
@@ -2040,16 +2061,22 @@ type MatterVisibilityList = []MatterVisibility
 
 // Me The caller.
 type Me struct {
+	// Issuer Whose JWT was sent. Null for other credentials.
+	Issuer nullable.Nullable[string] `json:"issuer"`
+
 	// Organization The tenant. Nothing is visible or reachable across organizations.
 	Organization Organization `json:"organization"`
 
 	// Permissions What the caller may do, any of `clients`, `referrals`, `staff`, `tasks`; all of them for an administrator.
 	Permissions []string `json:"permissions"`
 
+	// SignedInWith `api_token`, `password` (the token of a session) or `openid_connect`.
+	SignedInWith string `json:"signed_in_with"`
+
 	// Staff A staff member.
 	Staff Staff `json:"staff"`
 
-	// Token The API token that was sent. Null for other credentials.
+	// Token The API token, or that of the session, that was sent. Null for a JWT.
 	Token nullable.Nullable[CurrentToken] `json:"token"`
 }
 
@@ -3131,6 +3158,31 @@ type StaffIDOrMe = string
 // StaffIDOrMeList Any of these staff members.
 type StaffIDOrMeList = []StaffIDOrMe
 
+// StaffIdentities What issuers call a staff member.
+type StaffIdentities struct {
+	// EmailTrusted Whether an issuer that has verified their email lets somebody in as them for the first time. It is false after somebody who is no
+	// administrator has changed the email of a staff member who had come in before.
+	EmailTrusted bool `json:"email_trusted"`
+
+	// Items One of each issuer at most.
+	Items []StaffIdentity `json:"items"`
+}
+
+// StaffIdentity An issuer's subject that stands for a staff member.
+type StaffIdentity struct {
+	BoundAt time.Time `json:"bound_at"`
+
+	// Email The email by which they were found. That of the staff member may be another one now.
+	Email string `json:"email"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID      UUID   `json:"id"`
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
+
 // StaffPage A page of staff.
 type StaffPage struct {
 	Items []Staff `json:"items"`
@@ -3715,6 +3767,12 @@ type GetAPITokenParams struct {
 	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
 	// replica. Without it, the answer comes from the primary.
 	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// RotateAPITokenParams defines parameters for RotateAPIToken.
+type RotateAPITokenParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AssignStaffParams defines parameters for AssignStaff.
@@ -4356,6 +4414,12 @@ type ResendStaffInviteParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UnbindStaffIdentitiesParams defines parameters for UnbindStaffIdentities.
+type UnbindStaffIdentitiesParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetStaffWorkloadParams defines parameters for GetStaffWorkload.
 type GetStaffWorkloadParams struct {
 	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
@@ -4452,6 +4516,9 @@ type ReceiveCamsWebhookParams struct {
 
 // CreateAPITokenJSONRequestBody defines body for CreateAPIToken for application/json ContentType.
 type CreateAPITokenJSONRequestBody = APITokenCreate
+
+// RotateAPITokenJSONRequestBody defines body for RotateAPIToken for application/json ContentType.
+type RotateAPITokenJSONRequestBody = APITokenRotate
 
 // AssignStaffJSONRequestBody defines body for AssignStaff for application/json ContentType.
 //

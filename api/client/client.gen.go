@@ -841,6 +841,9 @@ type AddChangeType string
 type APIToken struct {
 	CreatedAt time.Time `json:"created_at"`
 
+	// CreatedBy Who made it. Null where that was the command line, a session began with it, or it is not known.
+	CreatedBy nullable.Nullable[StaffRef] `json:"created_by"`
+
 	// ExpiresAt Null for a token that does not expire.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
@@ -852,6 +855,9 @@ type APIToken struct {
 	// LastUsedAt When it was used last, within a few minutes. Null when it never was.
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 	Name       string                       `json:"name"`
+
+	// ReplacedBy The token that has taken its place. Null where none has.
+	ReplacedBy nullable.Nullable[openapi_types.UUID] `json:"replaced_by"`
 
 	// RevokedAt Null for a token that was not revoked.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
@@ -887,6 +893,15 @@ type APITokenPage struct {
 
 	// Total How many match in all. Present with `include_total=true` only.
 	Total *Total `json:"total,omitempty"`
+}
+
+// APITokenRotate May be empty, or left out.
+type APITokenRotate struct {
+	// ExpiresAt When the new token ceases to work. When absent or null, after as long as the old one was made to last, or never.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
+
+	// OverlapSeconds How long the old token still works, at most seven days.
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
 }
 
 // APITokenScope A part of what a staff member can do.
@@ -1642,7 +1657,10 @@ type Country = string
 
 // CreatedAPIToken A new API token, with its secret.
 type CreatedAPIToken struct {
-	CreatedAt time.Time                    `json:"created_at"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Who made it. Null where that was the command line, a session began with it, or it is not known.
+	CreatedBy nullable.Nullable[StaffRef]  `json:"created_by"`
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
 
 	// ID A UUID. Those that the service gives are of version 7.
@@ -1651,7 +1669,10 @@ type CreatedAPIToken struct {
 	ID         UUID                         `json:"id"`
 	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 	Name       string                       `json:"name"`
-	RevokedAt  nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// ReplacedBy The token that has taken its place. Null where none has.
+	ReplacedBy nullable.Nullable[openapi_types.UUID] `json:"replaced_by"`
+	RevokedAt  nullable.Nullable[time.Time]          `json:"revoked_at"`
 
 	// Scopes Null for all that the staff member has.
 	Scopes nullable.Nullable[[]string] `json:"scopes"`
@@ -2049,16 +2070,22 @@ type MatterVisibilityList = []MatterVisibility
 
 // Me The caller.
 type Me struct {
+	// Issuer Whose JWT was sent. Null for other credentials.
+	Issuer nullable.Nullable[string] `json:"issuer"`
+
 	// Organization The tenant. Nothing is visible or reachable across organizations.
 	Organization Organization `json:"organization"`
 
 	// Permissions What the caller may do, any of `clients`, `referrals`, `staff`, `tasks`; all of them for an administrator.
 	Permissions []string `json:"permissions"`
 
+	// SignedInWith `api_token`, `password` (the token of a session) or `openid_connect`.
+	SignedInWith string `json:"signed_in_with"`
+
 	// Staff A staff member.
 	Staff Staff `json:"staff"`
 
-	// Token The API token that was sent. Null for other credentials.
+	// Token The API token, or that of the session, that was sent. Null for a JWT.
 	Token nullable.Nullable[CurrentToken] `json:"token"`
 }
 
@@ -3140,6 +3167,31 @@ type StaffIDOrMe = string
 // StaffIDOrMeList Any of these staff members.
 type StaffIDOrMeList = []StaffIDOrMe
 
+// StaffIdentities What issuers call a staff member.
+type StaffIdentities struct {
+	// EmailTrusted Whether an issuer that has verified their email lets somebody in as them for the first time. It is false after somebody who is no
+	// administrator has changed the email of a staff member who had come in before.
+	EmailTrusted bool `json:"email_trusted"`
+
+	// Items One of each issuer at most.
+	Items []StaffIdentity `json:"items"`
+}
+
+// StaffIdentity An issuer's subject that stands for a staff member.
+type StaffIdentity struct {
+	BoundAt time.Time `json:"bound_at"`
+
+	// Email The email by which they were found. That of the staff member may be another one now.
+	Email string `json:"email"`
+
+	// ID A UUID. Those that the service gives are of version 7.
+	//
+	// Example: 01900000-0000-7000-8000-000000001001
+	ID      UUID   `json:"id"`
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
+
 // StaffPage A page of staff.
 type StaffPage struct {
 	Items []Staff `json:"items"`
@@ -3724,6 +3776,12 @@ type GetAPITokenParams struct {
 	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
 	// replica. Without it, the answer comes from the primary.
 	HandoverPosition *Position `json:"Handover-Position,omitempty"`
+}
+
+// RotateAPITokenParams defines parameters for RotateAPIToken.
+type RotateAPITokenParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AssignStaffParams defines parameters for AssignStaff.
@@ -4365,6 +4423,12 @@ type ResendStaffInviteParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UnbindStaffIdentitiesParams defines parameters for UnbindStaffIdentities.
+type UnbindStaffIdentitiesParams struct {
+	// IdempotencyKey A value of the caller's choice, such as a UUID, that makes it safe to ask again. 1 to 255 printable ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetStaffWorkloadParams defines parameters for GetStaffWorkload.
 type GetStaffWorkloadParams struct {
 	// HandoverPosition The newest `Handover-Position` that you were given: the answer is at least as new as the one that gave it, and may come from a read
@@ -4461,6 +4525,9 @@ type ReceiveCamsWebhookParams struct {
 
 // CreateAPITokenJSONRequestBody defines body for CreateAPIToken for application/json ContentType.
 type CreateAPITokenJSONRequestBody = APITokenCreate
+
+// RotateAPITokenJSONRequestBody defines body for RotateAPIToken for application/json ContentType.
+type RotateAPITokenJSONRequestBody = APITokenRotate
 
 // AssignStaffJSONRequestBody defines body for AssignStaff for application/json ContentType.
 //
@@ -5148,7 +5215,8 @@ type ClientInterface interface {
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+	// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -5163,7 +5231,8 @@ type ClientInterface interface {
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+	// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -5193,6 +5262,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
 	GetAPIToken(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateAPITokenWithBody Rotate an API token
+	//
+	// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+	// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+	// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+	// asked, to no other.
+	//
+	// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+	// not all the scopes of the other.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+	// `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+	RotateAPITokenWithBody(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateAPIToken Rotate an API token
+	//
+	// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+	// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+	// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+	// asked, to no other.
+	//
+	// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+	// not all the scopes of the other.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+	// `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+	RotateAPIToken(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, body RotateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AssignStaffWithBody Make these staff the whole staff of the selected people
 	//
@@ -6360,9 +6463,10 @@ type ClientInterface interface {
 
 	// DeleteSession Sign out
 	//
-	// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+	// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do. A JWT of an issuer is not ended
+	// here but there: `permission_denied` (403).
 	//
-	// Any credential, a client's session too; no scope is needed.
+	// Any other credential, a client's session too; no scope is needed.
 	// Errors: `precondition_failed` (412), `precondition_required` (428).
 	//
 	// Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
@@ -6486,7 +6590,8 @@ type ClientInterface interface {
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// No `If-Match` is needed.
 	//
-	// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+	// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+	// `updateStaff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 	//
 	// Takes any type of body and a specified content type.
@@ -6500,7 +6605,8 @@ type ClientInterface interface {
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// No `If-Match` is needed.
 	//
-	// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+	// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+	// `updateStaff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 	//
 	// Takes a body of the `application/json` content type.
@@ -6521,7 +6627,8 @@ type ClientInterface interface {
 	// UpdateStaffWithBody Change a staff member
 	//
 	// Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-	// change administrators and make them.
+	// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+	// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -6535,7 +6642,8 @@ type ClientInterface interface {
 	// UpdateStaff Change a staff member
 	//
 	// Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-	// change administrators and make them.
+	// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+	// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -6548,7 +6656,7 @@ type ClientInterface interface {
 
 	// DeactivateStaff Deactivate a staff member
 	//
-	// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+	// Ends a staff member's access at once; their API tokens and sessions are revoked for good. The answer tells what work they still hold, by kind, and where to hand it over; the work
 	// itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
 	// not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 	//
@@ -6559,10 +6667,21 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/staff/{staff_id}/deactivate (the `DeactivateStaff` operationId).
 	DeactivateStaff(ctx context.Context, staffID StaffID, params *DeactivateStaffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListStaffIdentities List what issuers call a staff member
+	//
+	// The subjects of OpenID Connect issuers that stand for the staff member since they first signed in there, one of each issuer at
+	// most.
+	//
+	// Scope `admin`. Oneself, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404).
+	//
+	// Corresponds with GET /v1/staff/{staff_id}/identities (the `ListStaffIdentities` operationId).
+	ListStaffIdentities(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReactivateStaff Reactivate a staff member
 	//
-	// Gives a deactivated staff member access again, with the role and permissions they had. Reactivating somebody who is active
-	// changes nothing.
+	// Gives a deactivated staff member access again, with the role and permissions they had: they can sign in. API tokens of before
+	// stay revoked. Reactivating somebody who is active changes nothing.
 	//
 	// Scope `admin`. Permission `staff`; only administrators reactivate administrators.
 	// Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
@@ -6582,6 +6701,19 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
 	ResendStaffInvite(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnbindStaffIdentities Forget what issuers call a staff member
+	//
+	// No subject of any issuer stands for the staff member any more, such as when they have got another account there, or the wrong one
+	// was bound; and their email is trusted again. Whoever next comes with it, verified by an issuer, is bound anew; to keep somebody
+	// out, deactivate them.
+	// Where there is nothing to forget, nothing changes.
+	//
+	// Scope `admin`. Administrators.
+	// Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
+	//
+	// Corresponds with POST /v1/staff/{staff_id}/unbind-identities (the `UnbindStaffIdentities` operationId).
+	UnbindStaffIdentities(ctx context.Context, staffID StaffID, params *UnbindStaffIdentitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStaffWorkload Count the work of a staff member
 	//
@@ -6856,7 +6988,8 @@ func (c *HTTPClient) ListAPITokens(ctx context.Context, params *ListAPITokensPar
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 // else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -6881,7 +7014,8 @@ func (c *HTTPClient) CreateAPITokenWithBody(ctx context.Context, params *CreateA
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 // else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -6932,6 +7066,60 @@ func (c *HTTPClient) RevokeAPIToken(ctx context.Context, tokenID TokenID, params
 // Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
 func (c *HTTPClient) GetAPIToken(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAPITokenRequest(c.Server, tokenID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateAPITokenWithBody Rotate an API token
+//
+// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+// asked, to no other.
+//
+// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+// not all the scopes of the other.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+// `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+func (c *HTTPClient) RotateAPITokenWithBody(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateAPITokenRequestWithBody(c.Server, tokenID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateAPIToken Rotate an API token
+//
+// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+// asked, to no other.
+//
+// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+// not all the scopes of the other.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+// `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+func (c *HTTPClient) RotateAPIToken(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, body RotateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateAPITokenRequest(c.Server, tokenID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8914,9 +9102,10 @@ func (c *HTTPClient) CreateSession(ctx context.Context, body CreateSessionJSONRe
 
 // DeleteSession Sign out
 //
-// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do. A JWT of an issuer is not ended
+// here but there: `permission_denied` (403).
 //
-// Any credential, a client's session too; no scope is needed.
+// Any other credential, a client's session too; no scope is needed.
 // Errors: `precondition_failed` (412), `precondition_required` (428).
 //
 // Corresponds with DELETE /v1/sessions/current (the `DeleteSession` operationId).
@@ -9140,7 +9329,8 @@ func (c *HTTPClient) UpdateStaffGroup(ctx context.Context, staffGroupID StaffGro
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // No `If-Match` is needed.
 //
-// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+// `updateStaff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 //
 // Takes any type of body and a specified content type.
@@ -9164,7 +9354,8 @@ func (c *HTTPClient) UpsertStaffByExternalIDWithBody(ctx context.Context, extern
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // No `If-Match` is needed.
 //
-// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+// `updateStaff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 //
 // Takes a body of the `application/json` content type.
@@ -9205,7 +9396,8 @@ func (c *HTTPClient) GetStaff(ctx context.Context, staffID StaffID, params *GetS
 // UpdateStaffWithBody Change a staff member
 //
 // Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-// change administrators and make them.
+// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -9229,7 +9421,8 @@ func (c *HTTPClient) UpdateStaffWithBody(ctx context.Context, staffID StaffID, p
 // UpdateStaff Change a staff member
 //
 // Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-// change administrators and make them.
+// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -9252,7 +9445,7 @@ func (c *HTTPClient) UpdateStaff(ctx context.Context, staffID StaffID, params *U
 
 // DeactivateStaff Deactivate a staff member
 //
-// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+// Ends a staff member's access at once; their API tokens and sessions are revoked for good. The answer tells what work they still hold, by kind, and where to hand it over; the work
 // itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
 // not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 //
@@ -9273,10 +9466,31 @@ func (c *HTTPClient) DeactivateStaff(ctx context.Context, staffID StaffID, param
 	return c.Client.Do(req)
 }
 
+// ListStaffIdentities List what issuers call a staff member
+//
+// The subjects of OpenID Connect issuers that stand for the staff member since they first signed in there, one of each issuer at
+// most.
+//
+// Scope `admin`. Oneself, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404).
+//
+// Corresponds with GET /v1/staff/{staff_id}/identities (the `ListStaffIdentities` operationId).
+func (c *HTTPClient) ListStaffIdentities(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStaffIdentitiesRequest(c.Server, staffID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReactivateStaff Reactivate a staff member
 //
-// Gives a deactivated staff member access again, with the role and permissions they had. Reactivating somebody who is active
-// changes nothing.
+// Gives a deactivated staff member access again, with the role and permissions they had: they can sign in. API tokens of before
+// stay revoked. Reactivating somebody who is active changes nothing.
 //
 // Scope `admin`. Permission `staff`; only administrators reactivate administrators.
 // Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
@@ -9307,6 +9521,29 @@ func (c *HTTPClient) ReactivateStaff(ctx context.Context, staffID StaffID, param
 // Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
 func (c *HTTPClient) ResendStaffInvite(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResendStaffInviteRequest(c.Server, staffID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnbindStaffIdentities Forget what issuers call a staff member
+//
+// No subject of any issuer stands for the staff member any more, such as when they have got another account there, or the wrong one
+// was bound; and their email is trusted again. Whoever next comes with it, verified by an issuer, is bound anew; to keep somebody
+// out, deactivate them.
+// Where there is nothing to forget, nothing changes.
+//
+// Scope `admin`. Administrators.
+// Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
+//
+// Corresponds with POST /v1/staff/{staff_id}/unbind-identities (the `UnbindStaffIdentities` operationId).
+func (c *HTTPClient) UnbindStaffIdentities(ctx context.Context, staffID StaffID, params *UnbindStaffIdentitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnbindStaffIdentitiesRequest(c.Server, staffID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9983,6 +10220,68 @@ func NewGetAPITokenRequest(server string, tokenID TokenID, params *GetAPITokenPa
 			}
 
 			req.Header.Set("Handover-Position", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRotateAPITokenRequest calls the generic RotateAPIToken builder with application/json body
+func NewRotateAPITokenRequest(server string, tokenID TokenID, params *RotateAPITokenParams, body RotateAPITokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateAPITokenRequestWithBody(server, tokenID, params, "application/json", bodyReader)
+}
+
+// NewRotateAPITokenRequestWithBody constructs an http.Request for the RotateAPIToken method, with any body, and a specified content type
+func NewRotateAPITokenRequestWithBody(server string, tokenID TokenID, params *RotateAPITokenParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "token_id", tokenID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/api-tokens/%s/rotate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -14478,6 +14777,40 @@ func NewDeactivateStaffRequest(server string, staffID StaffID, params *Deactivat
 	return req, nil
 }
 
+// NewListStaffIdentitiesRequest constructs an http.Request for the ListStaffIdentities method
+func NewListStaffIdentitiesRequest(server string, staffID StaffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "staff_id", staffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff/%s/identities", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReactivateStaffRequest constructs an http.Request for the ReactivateStaff method
 func NewReactivateStaffRequest(server string, staffID StaffID, params *ReactivateStaffParams) (*http.Request, error) {
 	var err error
@@ -14544,6 +14877,55 @@ func NewResendStaffInviteRequest(server string, staffID StaffID, params *ResendS
 	}
 
 	operationPath := fmt.Sprintf("/v1/staff/%s/resend-invite", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUnbindStaffIdentitiesRequest constructs an http.Request for the UnbindStaffIdentities method
+func NewUnbindStaffIdentitiesRequest(server string, staffID StaffID, params *UnbindStaffIdentitiesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "staff_id", staffID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/staff/%s/unbind-identities", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -15281,7 +15663,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+	// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -15296,7 +15679,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 	// else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-	// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+	// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+	// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 	//
 	// Scope `admin`. Everybody, for themselves; administrators for others.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -15330,6 +15714,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/api-tokens/{token_id} (the `GetAPIToken` operationId).
 	GetAPITokenWithResponse(ctx context.Context, tokenID TokenID, params *GetAPITokenParams, reqEditors ...RequestEditorFn) (*GetAPITokenResponse, error)
+
+	// RotateAPITokenWithBodyWithResponse Rotate an API token
+	//
+	// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+	// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+	// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+	// asked, to no other.
+	//
+	// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+	// not all the scopes of the other.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+	// `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+	RotateAPITokenWithBodyWithResponse(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPITokenResponse, error)
+
+	// RotateAPITokenWithResponse Rotate an API token
+	//
+	// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+	// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+	// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+	// asked, to no other.
+	//
+	// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+	// not all the scopes of the other.
+	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+	// `invalid_value`, `idempotency_key_reused` (422).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+	RotateAPITokenWithResponse(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, body RotateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPITokenResponse, error)
 
 	// AssignStaffWithBodyWithResponse Make these staff the whole staff of the selected people
 	//
@@ -16559,9 +16977,10 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteSessionWithResponse Sign out
 	//
-	// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+	// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do. A JWT of an issuer is not ended
+	// here but there: `permission_denied` (403).
 	//
-	// Any credential, a client's session too; no scope is needed.
+	// Any other credential, a client's session too; no scope is needed.
 	// Errors: `precondition_failed` (412), `precondition_required` (428).
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16693,7 +17112,8 @@ type ClientWithResponsesInterface interface {
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// No `If-Match` is needed.
 	//
-	// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+	// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+	// `updateStaff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16707,7 +17127,8 @@ type ClientWithResponsesInterface interface {
 	// them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 	// No `If-Match` is needed.
 	//
-	// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+	// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+	// `updateStaff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16730,7 +17151,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateStaffWithBodyWithResponse Change a staff member
 	//
 	// Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-	// change administrators and make them.
+	// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+	// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -16744,7 +17166,8 @@ type ClientWithResponsesInterface interface {
 	// UpdateStaffWithResponse Change a staff member
 	//
 	// Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-	// change administrators and make them.
+	// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+	// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 	//
 	// Scope `admin`. Permission `staff`.
 	// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -16757,7 +17180,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeactivateStaffWithResponse Deactivate a staff member
 	//
-	// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+	// Ends a staff member's access at once; their API tokens and sessions are revoked for good. The answer tells what work they still hold, by kind, and where to hand it over; the work
 	// itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
 	// not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 	//
@@ -16770,10 +17193,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/staff/{staff_id}/deactivate (the `DeactivateStaff` operationId).
 	DeactivateStaffWithResponse(ctx context.Context, staffID StaffID, params *DeactivateStaffParams, reqEditors ...RequestEditorFn) (*DeactivateStaffResponse, error)
 
+	// ListStaffIdentitiesWithResponse List what issuers call a staff member
+	//
+	// The subjects of OpenID Connect issuers that stand for the staff member since they first signed in there, one of each issuer at
+	// most.
+	//
+	// Scope `admin`. Oneself, and administrators; others of the organization get `permission_denied` (403).
+	// Errors: `not_found` (404).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/staff/{staff_id}/identities (the `ListStaffIdentities` operationId).
+	ListStaffIdentitiesWithResponse(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*ListStaffIdentitiesResponse, error)
+
 	// ReactivateStaffWithResponse Reactivate a staff member
 	//
-	// Gives a deactivated staff member access again, with the role and permissions they had. Reactivating somebody who is active
-	// changes nothing.
+	// Gives a deactivated staff member access again, with the role and permissions they had: they can sign in. API tokens of before
+	// stay revoked. Reactivating somebody who is active changes nothing.
 	//
 	// Scope `admin`. Permission `staff`; only administrators reactivate administrators.
 	// Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
@@ -16797,6 +17233,21 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/staff/{staff_id}/resend-invite (the `ResendStaffInvite` operationId).
 	ResendStaffInviteWithResponse(ctx context.Context, staffID StaffID, params *ResendStaffInviteParams, reqEditors ...RequestEditorFn) (*ResendStaffInviteResponse, error)
+
+	// UnbindStaffIdentitiesWithResponse Forget what issuers call a staff member
+	//
+	// No subject of any issuer stands for the staff member any more, such as when they have got another account there, or the wrong one
+	// was bound; and their email is trusted again. Whoever next comes with it, verified by an issuer, is bound anew; to keep somebody
+	// out, deactivate them.
+	// Where there is nothing to forget, nothing changes.
+	//
+	// Scope `admin`. Administrators.
+	// Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/staff/{staff_id}/unbind-identities (the `UnbindStaffIdentities` operationId).
+	UnbindStaffIdentitiesWithResponse(ctx context.Context, staffID StaffID, params *UnbindStaffIdentitiesParams, reqEditors ...RequestEditorFn) (*UnbindStaffIdentitiesResponse, error)
 
 	// GetStaffWorkloadWithResponse Count the work of a staff member
 	//
@@ -17308,6 +17759,49 @@ func (r GetAPITokenResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAPITokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RotateAPITokenResponse201Headers the declared response headers of an HTTP 201 response for RotateAPIToken
+type RotateAPITokenResponse201Headers struct {
+	CacheControl        string
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+}
+
+type RotateAPITokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CreatedAPIToken
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RotateAPITokenResponse201Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateAPITokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateAPITokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateAPITokenResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20407,6 +20901,39 @@ func (r DeactivateStaffResponse) ContentType() string {
 	return ""
 }
 
+type ListStaffIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StaffIdentities
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStaffIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStaffIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStaffIdentitiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReactivateStaffResponse200Headers the declared response headers of an HTTP 200 response for ReactivateStaff
 type ReactivateStaffResponse200Headers struct {
 	ETag                string
@@ -20485,6 +21012,46 @@ func (r ResendStaffInviteResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResendStaffInviteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UnbindStaffIdentitiesResponse200Headers the declared response headers of an HTTP 200 response for UnbindStaffIdentities
+type UnbindStaffIdentitiesResponse200Headers struct {
+	IdempotencyReplayed *string
+}
+
+type UnbindStaffIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StaffIdentities
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UnbindStaffIdentitiesResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r UnbindStaffIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnbindStaffIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnbindStaffIdentitiesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20937,7 +21504,8 @@ func (c *ClientWithResponses) ListAPITokensWithResponse(ctx context.Context, par
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 // else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -20958,7 +21526,8 @@ func (c *ClientWithResponses) CreateAPITokenWithBodyWithResponse(ctx context.Con
 //
 // Makes a token that acts for a staff member, the caller if none is named. The token itself is in this answer and nowhere
 // else: only its hash is kept. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the
-// credential that asked, to no other. A token cannot make one that has more scopes than itself.
+// credential that asked, to no other. A token cannot make one that has more scopes than itself. One that an administrator makes
+// for somebody else acts for them in everything, their private matters included; `created_by` tells who made it.
 //
 // Scope `admin`. Everybody, for themselves; administrators for others.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `staff_not_found`, `staff_not_active`,
@@ -21009,6 +21578,52 @@ func (c *ClientWithResponses) GetAPITokenWithResponse(ctx context.Context, token
 		return nil, err
 	}
 	return ParseGetAPITokenResponse(rsp)
+}
+
+// RotateAPITokenWithBodyWithResponse Rotate an API token
+//
+// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+// asked, to no other.
+//
+// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+// not all the scopes of the other.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+// `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+func (c *ClientWithResponses) RotateAPITokenWithBodyWithResponse(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateAPITokenResponse, error) {
+	rsp, err := c.RotateAPITokenWithBody(ctx, tokenID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateAPITokenResponse(rsp)
+}
+
+// RotateAPITokenWithResponse Rotate an API token
+//
+// Makes a token in the place of another one, with its name, scopes and staff member; the token itself is in this answer and
+// nowhere else. The old one works for `overlap_seconds` more, unless it expires before, and names the new one in `replaced_by`.
+// A token is rotated once. The answer that is kept for an `Idempotency-Key` is encrypted, and can be given again to the credential that
+// asked, to no other.
+//
+// Scope `admin`. Its owner, and administrators; others of the organization get `permission_denied` (403), and so does a token that has
+// not all the scopes of the other.
+// Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `token_not_rotatable` (409),
+// `invalid_value`, `idempotency_key_reused` (422).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/api-tokens/{token_id}/rotate (the `RotateAPIToken` operationId).
+func (c *ClientWithResponses) RotateAPITokenWithResponse(ctx context.Context, tokenID TokenID, params *RotateAPITokenParams, body RotateAPITokenJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateAPITokenResponse, error) {
+	rsp, err := c.RotateAPIToken(ctx, tokenID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateAPITokenResponse(rsp)
 }
 
 // AssignStaffWithBodyWithResponse Make these staff the whole staff of the selected people
@@ -22723,9 +23338,10 @@ func (c *ClientWithResponses) CreateSessionWithResponse(ctx context.Context, bod
 
 // DeleteSessionWithResponse Sign out
 //
-// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do.
+// Ends the session whose token was sent; an API token is revoked likewise. `If-Match: *` will do. A JWT of an issuer is not ended
+// here but there: `permission_denied` (403).
 //
-// Any credential, a client's session too; no scope is needed.
+// Any other credential, a client's session too; no scope is needed.
 // Errors: `precondition_failed` (412), `precondition_required` (428).
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22917,7 +23533,8 @@ func (c *ClientWithResponses) UpdateStaffGroupWithResponse(ctx context.Context, 
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // No `If-Match` is needed.
 //
-// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+// `updateStaff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22937,7 +23554,8 @@ func (c *ClientWithResponses) UpsertStaffByExternalIDWithBodyWithResponse(ctx co
 // them (200). Optional fields that are absent stay as they are. Sending the same again changes nothing.
 // No `If-Match` is needed.
 //
-// Scope `admin`. Permission `staff`; only administrators make or change administrators.
+// Scope `admin`. Permission `staff`; only administrators make or change administrators. Another email has the effect that it has in
+// `updateStaff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `email_taken`, `last_administrator` (409).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22972,7 +23590,8 @@ func (c *ClientWithResponses) GetStaffWithResponse(ctx context.Context, staffID 
 // UpdateStaffWithBodyWithResponse Change a staff member
 //
 // Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-// change administrators and make them.
+// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -22992,7 +23611,8 @@ func (c *ClientWithResponses) UpdateStaffWithBodyWithResponse(ctx context.Contex
 // UpdateStaffWithResponse Change a staff member
 //
 // Changes the fields that are sent. The status is changed by `deactivateStaff` and `reactivateStaff`. Only administrators
-// change administrators and make them.
+// change administrators and make them. Where somebody else than an administrator changes the email of another who has
+// signed in or has had API tokens, the new email does not let them be bound at an issuer (`email_trusted` of their identities).
 //
 // Scope `admin`. Permission `staff`.
 // Errors: `unknown_field`, `invalid_request` (400), `permission_denied` (403), `not_found` (404), `email_taken`,
@@ -23011,7 +23631,7 @@ func (c *ClientWithResponses) UpdateStaffWithResponse(ctx context.Context, staff
 
 // DeactivateStaffWithResponse Deactivate a staff member
 //
-// Ends a staff member's access at once. The answer tells what work they still hold, by kind, and where to hand it over; the work
+// Ends a staff member's access at once; their API tokens and sessions are revoked for good. The answer tells what work they still hold, by kind, and where to hand it over; the work
 // itself stays where it is, and can be handed over afterwards as well. With `require_empty=true` somebody who still holds work is
 // not deactivated; work of private matters does not count. Deactivating somebody who is deactivated changes nothing.
 //
@@ -23030,10 +23650,29 @@ func (c *ClientWithResponses) DeactivateStaffWithResponse(ctx context.Context, s
 	return ParseDeactivateStaffResponse(rsp)
 }
 
+// ListStaffIdentitiesWithResponse List what issuers call a staff member
+//
+// The subjects of OpenID Connect issuers that stand for the staff member since they first signed in there, one of each issuer at
+// most.
+//
+// Scope `admin`. Oneself, and administrators; others of the organization get `permission_denied` (403).
+// Errors: `not_found` (404).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/staff/{staff_id}/identities (the `ListStaffIdentities` operationId).
+func (c *ClientWithResponses) ListStaffIdentitiesWithResponse(ctx context.Context, staffID StaffID, reqEditors ...RequestEditorFn) (*ListStaffIdentitiesResponse, error) {
+	rsp, err := c.ListStaffIdentities(ctx, staffID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStaffIdentitiesResponse(rsp)
+}
+
 // ReactivateStaffWithResponse Reactivate a staff member
 //
-// Gives a deactivated staff member access again, with the role and permissions they had. Reactivating somebody who is active
-// changes nothing.
+// Gives a deactivated staff member access again, with the role and permissions they had: they can sign in. API tokens of before
+// stay revoked. Reactivating somebody who is active changes nothing.
 //
 // Scope `admin`. Permission `staff`; only administrators reactivate administrators.
 // Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
@@ -23068,6 +23707,27 @@ func (c *ClientWithResponses) ResendStaffInviteWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseResendStaffInviteResponse(rsp)
+}
+
+// UnbindStaffIdentitiesWithResponse Forget what issuers call a staff member
+//
+// No subject of any issuer stands for the staff member any more, such as when they have got another account there, or the wrong one
+// was bound; and their email is trusted again. Whoever next comes with it, verified by an issuer, is bound anew; to keep somebody
+// out, deactivate them.
+// Where there is nothing to forget, nothing changes.
+//
+// Scope `admin`. Administrators.
+// Errors: `permission_denied` (403), `not_found` (404), `idempotency_key_reused` (422).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/staff/{staff_id}/unbind-identities (the `UnbindStaffIdentities` operationId).
+func (c *ClientWithResponses) UnbindStaffIdentitiesWithResponse(ctx context.Context, staffID StaffID, params *UnbindStaffIdentitiesParams, reqEditors ...RequestEditorFn) (*UnbindStaffIdentitiesResponse, error) {
+	rsp, err := c.UnbindStaffIdentities(ctx, staffID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnbindStaffIdentitiesResponse(rsp)
 }
 
 // GetStaffWorkloadWithResponse Count the work of a staff member
@@ -23696,6 +24356,73 @@ func ParseGetAPITokenResponse(rsp *http.Response) (*GetAPITokenResponse, error) 
 			headers.HandoverPosition = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRotateAPITokenResponse parses an HTTP response from a RotateAPITokenWithResponse call
+func ParseRotateAPITokenResponse(rsp *http.Response) (*RotateAPITokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateAPITokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CreatedAPIToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RotateAPITokenResponse201Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -28108,6 +28835,39 @@ func ParseDeactivateStaffResponse(rsp *http.Response) (*DeactivateStaffResponse,
 	return response, nil
 }
 
+// ParseListStaffIdentitiesResponse parses an HTTP response from a ListStaffIdentitiesWithResponse call
+func ParseListStaffIdentitiesResponse(rsp *http.Response) (*ListStaffIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStaffIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StaffIdentities
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseReactivateStaffResponse parses an HTTP response from a ReactivateStaffWithResponse call
 func ParseReactivateStaffResponse(rsp *http.Response) (*ReactivateStaffResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28215,6 +28975,52 @@ func ParseResendStaffInviteResponse(rsp *http.Response) (*ResendStaffInviteRespo
 			}
 			headers.HandoverPosition = &value
 		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUnbindStaffIdentitiesResponse parses an HTTP response from a UnbindStaffIdentitiesWithResponse call
+func ParseUnbindStaffIdentitiesResponse(rsp *http.Response) (*UnbindStaffIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnbindStaffIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StaffIdentities
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UnbindStaffIdentitiesResponse200Headers
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -32,6 +32,7 @@ type serveCommand struct {
 	publicFlags
 	mailFlags
 	accessFlags
+	openIDFlags
 	caseFlags
 	limitFlags
 	requestFlags
@@ -71,6 +72,10 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		log.WarnContext(ctx, "the secret key is a file of this machine, and passwords are sealed with it: set HANDOVER_SECRET_KEY to what it holds, in every process",
 			"file", secretPath)
 	}
+	issuers, err := c.issuers(log)
+	if err != nil {
+		return err
+	}
 	cases, err := c.cases(log)
 	if err != nil {
 		return err
@@ -95,7 +100,7 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if err := c.welcome(ctx, opened, cases, address); err != nil {
 		return err
 	}
-	return c.serve(ctx, log, opened, listener, mailer, access, cases)
+	return c.serve(ctx, log, opened, listener, mailer, access, issuers, cases)
 }
 
 func (c *serveCommand) migrate(ctx context.Context, opened *database) error {
@@ -179,7 +184,7 @@ func loadDemo(ctx context.Context, opened *database) (demo.Tokens, string, error
 	return tokens, path, nil
 }
 
-func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer, access app.Access, cases *caseSystems) error {
+func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *database, listener net.Listener, mailer app.Mailer, access app.Access, issuers trusted, cases *caseSystems) error {
 	replica, err := c.use(opened, c.databaseFlags, log)
 	if err != nil {
 		return err
@@ -201,6 +206,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	}
 	ready := newReadiness(opened)
 	registry := newRegistry(opened, application, cases, ready)
+	issuers.connect(application, registry)
 	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Tracer: traces.provider, CursorKey: access.CursorKey()}
 	if err := c.boundRequests(&options); err != nil {
 		return err
@@ -257,6 +263,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	if err := server.Shutdown(ending); err != nil {
 		log.WarnContext(ctx, "requests were broken off", "error", err)
 	}
+	application.FinishNoting()
 	if background != nil {
 		if err := background.Stop(ending); err != nil {
 			log.WarnContext(ctx, "jobs were broken off; another worker takes them over", "error", err)

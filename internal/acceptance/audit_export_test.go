@@ -122,7 +122,7 @@ func TestAuditExport(t *testing.T) {
 // caller is the administrator, as the app knows them.
 func (w *world) caller() domain.Caller {
 	w.t.Helper()
-	caller, err := w.service.app.Authenticate(w.t.Context(), w.Admin.Token)
+	caller, err := w.service.app.Authenticate(w.t.Context(), w.Admin.Token, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

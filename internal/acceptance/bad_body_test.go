@@ -214,7 +214,7 @@ func TestBadBodies(t *testing.T) {
 
 	t.Run("an operation that takes no body takes none", func(t *testing.T) {
 		before := a.tables()
-		for _, operationID := range []string{"deactivateStaff", "reactivateStaff"} {
+		for _, operationID := range []string{"deactivateStaff", "reactivateStaff", "unbindStaffIdentities"} {
 			a.bad(t, operations()[operationID], staffRow(a)[0].sending("{}"), 400, "invalid_request", "")
 		}
 		a.unchanged(before)

@@ -210,6 +210,8 @@ func otherBody(body object) object {
 		return with(body, "selection", people(newID()))
 	case body["notification_ids"] != nil:
 		return object{"all": true}
+	case body["overlap_seconds"] != nil:
+		return object{"overlap_seconds": 61}
 	case body["send_invitation"] != nil:
 		return object{"send_invitation": true}
 	}

@@ -90,8 +90,13 @@ var assignmentForeignRows = map[string]func(a *tenant) []ask{
 	"revokeApiToken": func(a *tenant) []ask {
 		return []ask{inPath("token_id", a.tokenOf(a.spare).String()).with("If-Match", "*")}
 	},
-	"exportAuditEvents": plainRow,
-	"listAuditEvents":   plainRow,
+	"rotateApiToken": func(a *tenant) []ask {
+		return []ask{inPath("token_id", a.tokenOf(a.spare).String()).sending(object{"overlap_seconds": 60})}
+	},
+	"listStaffIdentities":   staffRow,
+	"unbindStaffIdentities": staffRow,
+	"exportAuditEvents":     plainRow,
+	"listAuditEvents":       plainRow,
 }
 
 func plainRow(*tenant) []ask   { return []ask{{}} }

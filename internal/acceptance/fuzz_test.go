@@ -364,7 +364,7 @@ func (f *fuzz) learn(op operation, got answer) {
 	}
 	kinds := map[string]string{
 		"createReferral": "person", "upsertPersonByExternalId": "person", "createStaff": "staff", "createTask": "task", "createSelection": "selection",
-		"manageAssignments": "run", "assignStaff": "run", "removeStaff": "run", "createApiToken": "token", "reassignWork": "run", "undoRun": "run",
+		"manageAssignments": "run", "assignStaff": "run", "removeStaff": "run", "createApiToken": "token", "rotateApiToken": "token", "reassignWork": "run", "undoRun": "run",
 		"createMatter": "matter", "upsertMatterByExternalId": "matter", "createCalendarEvent": "event", "upsertCalendarEventByExternalId": "event",
 		"createStaffGroup": "group", "createClient": "client", "becomeClient": "client",
 	}

@@ -17,6 +17,7 @@ import (
 	"handover/api"
 	"handover/internal/app"
 	"handover/internal/httpapi"
+	"handover/internal/openid"
 	"handover/internal/postgres"
 	"handover/internal/testcontract"
 	"handover/internal/testdb"
@@ -30,7 +31,8 @@ type service struct {
 	URL     string
 	DB      *testdb.DB
 	app     *app.App
-	checked sync.Once // rule has seen to it that the invariants are checked
+	issuers *openid.Issuers // nil: it trusts none
+	checked sync.Once       // rule has seen to it that the invariants are checked
 }
 
 // serviceOption changes how a service is started.
@@ -45,6 +47,8 @@ type serviceOptions struct {
 	pulls   []worker.Option
 	http    httpapi.Options
 	limits  postgres.Limits
+	trusts  []openid.Issuer
+	issuer  *openid.Issuers // of those trusted, once the service has started
 	headers time.Duration // what http.Server has for the whole request; zero: any time
 
 	db      *testdb.DB        // nil: one of its own
@@ -96,6 +100,11 @@ func start(t testing.TB, options ...serviceOption) *service {
 	store.UseReplica(chosen.replica)
 	application := app.New(store, queue, chosen.now, log)
 	application.ConnectCaseSystem(chosen.cases, chosen.signed)
+	if len(chosen.trusts) > 0 {
+		chosen.issuer = openid.New(openid.Options{Issuers: chosen.trusts, Log: log, Now: chosen.now, Pause: readsApart})
+		application.TrustIssuers(chosen.issuer)
+	}
+	t.Cleanup(application.FinishNoting) // after the last request
 	chosen.http.Log, chosen.http.Now, chosen.http.CursorKey = log, chosen.now, cursorKey
 	server := httptest.NewUnstartedServer(httpapi.New(application, chosen.http))
 	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout = chosen.headers, chosen.headers
@@ -115,7 +124,7 @@ func start(t testing.TB, options ...serviceOption) *service {
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	return &service{URL: server.URL, DB: db, app: application}
+	return &service{URL: server.URL, DB: db, app: application, issuers: chosen.issuer}
 }
 
 type testLog struct{ t testing.TB }

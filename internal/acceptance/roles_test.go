@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/google/uuid"
 	"github.com/lib/pq"
 
@@ -216,6 +218,18 @@ var assignmentRoleRows = []roleRow{
 		return ofForeignToken(w, caller).with("If-Match", "*")
 	}},
 
+	{operation: "rotateApiToken", to: "one's own", scope: "admin", may: everybody, status: 201, ask: func(w *world, caller member) ask {
+		return ofNarrowToken(w, caller)
+	}},
+	{operation: "rotateApiToken", to: "somebody else's", scope: "admin", may: adminOnly, status: 201, ask: func(w *world, _ member) ask {
+		return ofNarrowToken(w, w.member("member"))
+	}},
+
+	{operation: "listStaffIdentities", to: "oneself", scope: "admin", may: everybody, status: 200, ask: ofOneself},
+	{operation: "listStaffIdentities", to: "somebody else", scope: "admin", may: adminOnly, status: 200, ask: ofMember("member")},
+	{operation: "unbindStaffIdentities", to: "oneself", scope: "admin", may: adminOnly, status: 200, ask: ofOneself},
+	{operation: "unbindStaffIdentities", to: "somebody else", scope: "admin", may: adminOnly, status: 200, ask: ofMember("member")},
+
 	{operation: "exportAuditEvents", scope: "admin", may: adminOnly, status: 200, ask: plainly},
 	{operation: "listAuditEvents", scope: "admin", may: adminOnly, status: 200, ask: plainly},
 
@@ -237,7 +251,9 @@ type credential struct {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	everyOperation(t, "the table of roles", roleRows, func(row roleRow) string { return row.operation })
-	s := start(t, withoutWorker)
+	key := newKey(t, "1", jose.EdDSA)
+	i := startIssuer(t, key)
+	s := start(t, withoutWorker, i.trusting(everywhere()))
 	for _, row := range roleRows {
 		t.Run(row.name(), func(t *testing.T) {
 			t.Parallel()
@@ -246,7 +262,14 @@ func TestRoles(t *testing.T) {
 			if scope, _ := op.Extensions["x-required-scope"].(string); scope != row.scope {
 				t.Errorf("the contract asks for the scope %q", scope)
 			}
-			for _, c := range w.credentials() {
+			s.call(t, key.token(t, i.claims(w.ID.String(), addressOf(w.Admin), nil)), "GET", "/v1/me", nil).must(200) // and is bound
+			ofIssuer := credential{"administrator's JWT", member{w.Admin.ID, key.token(t, i.claims(w.ID.String(), addressOf(w.Admin), nil))}, func(row roleRow) string {
+				if row.may[0] != roleColumns[0] || row.operation == "deleteSession" { // which is for the issuer to end
+					return "permission_denied"
+				}
+				return ""
+			}}
+			for _, c := range append(w.credentials(), ofIssuer) {
 				w.holds(t, op, row, c)
 			}
 		})
@@ -469,6 +492,13 @@ func taskOfPrivateMatter(w *world, caller member) uuid.UUID {
 
 func ofOwnToken(w *world, caller member) ask {
 	return inPath("token_id", w.tokenOf(caller).String())
+}
+
+// ofNarrowToken is of a token with the one scope that the operations on tokens ask for.
+func ofNarrowToken(w *world, of member) ask {
+	id := w.tokenOf(of)
+	w.exec(`UPDATE api_tokens SET scopes = '{admin}' WHERE id = $1`, id)
+	return inPath("token_id", id.String())
 }
 
 func ofForeignToken(w *world, _ member) ask {

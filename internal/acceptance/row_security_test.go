@@ -282,7 +282,7 @@ func TestRoleOfTheService(t *testing.T) {
 		}
 		want := []string{
 			"audit_chain_health", "audit_chains_to_look_at", "authenticate_api_token", "authenticate_client_session", "begin_sign_in", "cams_health", "cams_organizations", "find_invitation", "forgive_sign_in",
-			"notification_numbers", "organizations_waiting", "pending_mails", "sign_in_accounts", "sweep_expired", "sweep_sessions", "tell_cams_change",
+			"identify_staff", "notification_numbers", "organizations_waiting", "pending_mails", "sign_in_accounts", "sweep_expired", "sweep_sessions", "tell_cams_change",
 		}
 		if !slices.Equal(names, want) {
 			t.Errorf("got the functions %v, want %v", names, want)

@@ -48,6 +48,7 @@ func TestStaff(t *testing.T) {
 		w.as(chief, "PATCH", "/v1/staff/"+made.ID.String(), object{"permissions": []string{"staff"}, "last_name": "Low"}, whatever).must(200)
 		w.as(chief, "POST", path(other)+"/deactivate", nil).must(200)
 		w.as(chief, "POST", path(other)+"/reactivate", nil).must(200)
+		other.Token = w.scoped(other, "read") // that of before is revoked
 		w.get(chief, path(clerk)+"/workload").must(200)
 		w.get(clerk, path(clerk)+"/workload").must(200)
 		boss := decode[api.Staff](w.as(w.Admin, "POST", "/v1/staff", newcomer("b@example.org", "administrator")).must(201))
@@ -137,7 +138,7 @@ func TestStaff(t *testing.T) {
 		if back.Status != "active" || !slices.Equal(back.Permissions, []string{"clients"}) {
 			t.Errorf("got %+v", back)
 		}
-		w.get(ann, "/v1/me").must(200)
+		w.get(ann, "/v1/me").problem(401, "unauthenticated") // their tokens were revoked for good
 		unchanged := w.tables()
 		w.as(w.Admin, "POST", "/v1/staff/"+ann.ID.String()+"/reactivate", nil).must(200)
 		w.unchanged(unchanged)

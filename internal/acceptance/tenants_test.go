@@ -54,6 +54,7 @@ func (s *service) furnished(t testing.TB, mark string) *tenant {
 		VALUES ($1, $2, $3, now(), now() + interval '1 hour', $4, $5, now(), now())`, f.ID, f.eventID, mark, f.staff.ID, f.matterID)
 	f.exec(`INSERT INTO calendar_event_attendees (organization_id, calendar_event_id, staff_id) VALUES ($1, $2, $3)`, f.ID, f.eventID, f.spare.ID)
 	f.matterKey, f.eventKey = f.externalID("matters", f.matterID), f.externalID("calendar_events", f.eventID)
+	f.exec(`INSERT INTO staff_identities (organization_id, id, staff_id, issuer, subject, email, bound_at) VALUES ($1, $2, $3, $4, $4, $4, now())`, f.ID, newID(), f.staff.ID, mark)
 	f.groupID, f.scheduledID = f.group(f.Admin, f.staff), f.scheduledRun(f.Admin)
 	f.exec(`INSERT INTO waiting_runs (organization_id, run_id, job_id) VALUES ($1, $2, 0)`, f.ID, f.scheduledID)
 	f.exec(`UPDATE staff_groups SET name = $2 WHERE organization_id = $1`, f.ID, mark)
@@ -87,6 +88,9 @@ func (a *tenant) busy() {
 	a.keyed("createApiToken", withBody(object{"name": a.mark})).must(201)
 	a.keyed("deactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
 	a.keyed("reactivateStaff", inPath("staff_id", a.spare.ID.String())).must(200)
+	a.spare.Token = a.scoped(a.spare, "read", "assignments", "reassign", "clients", "admin") // the one of before is revoked
+	a.keyed("rotateApiToken", inPath("token_id", a.tokenOf(a.spare).String())).must(201)
+	a.keyed("unbindStaffIdentities", inPath("staff_id", a.spare.ID.String())).must(200)
 	a.keyed("createClient", withBody(newClient(object{"first_name": a.mark}))).must(201)
 	a.keyed("becomeClient", inPath("person_id", a.reachable("referral").String()).sending(object{})).must(200)
 	a.keyed("syncCams", inPath("client_id", a.linkedID.String())).must(200)

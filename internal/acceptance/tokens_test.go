@@ -138,15 +138,67 @@ func TestAPITokens(t *testing.T) {
 		w.unchanged(before)
 	})
 
-	s.rule(t, "a token of somebody deactivated opens nothing, and everything again when they are back", func(_ *testing.T, w *world) {
+	s.rule(t, "a token of somebody deactivated opens nothing, not even when they are back", func(t *testing.T, w *world) {
 		ann := w.member("member")
 		limited := member{ID: ann.ID, Token: w.scoped(ann, "read")}
-		w.deactivate(ann)
+		self := "/v1/staff/" + ann.ID.String()
+		w.as(w.Admin, "POST", self+"/deactivate", nil).must(200)
 		for _, m := range []member{ann, limited} {
 			w.get(m, "/v1/people").problem(401, "unauthenticated")
 		}
-		w.as(w.Admin, "POST", "/v1/staff/"+ann.ID.String()+"/reactivate", nil).must(200)
-		w.get(limited, "/v1/people").must(200)
+		w.as(w.Admin, "POST", self+"/reactivate", nil).must(200)
+		for _, m := range []member{ann, limited} {
+			w.get(m, "/v1/people").problem(401, "unauthenticated")
+		}
+		if n := w.count(`SELECT count(*) FROM api_tokens WHERE organization_id = $1 AND staff_id = $2 AND revoked_at IS NULL`, w.ID, ann.ID); n != 0 {
+			t.Errorf("%d tokens are not shown as revoked", n)
+		}
+		given := decode[api.CreatedAPIToken](w.as(w.Admin, "POST", "/v1/api-tokens", object{"name": "again", "staff_id": ann.ID}).must(201))
+		w.get(member{Token: given.Token}, "/v1/people").must(200)
+	})
+
+	s.rule(t, "a token tells who made it", func(t *testing.T, w *world) {
+		bob := w.member("member")
+		given := w.as(w.Admin, "POST", "/v1/api-tokens", object{"name": "given", "staff_id": bob.ID}).must(201)
+		for _, got := range []answer{given, w.get(bob, given.Header.Get("Location")).must(200)} {
+			if by := decode[api.APIToken](got).CreatedBy; by.MustGet().ID != w.Admin.ID {
+				t.Errorf("got %+v", by)
+			}
+		}
+		if by := decode[api.APIToken](w.get(bob, "/v1/api-tokens/"+w.tokenOf(bob).String()).must(200)).CreatedBy; !by.IsNull() {
+			t.Errorf("got %+v of a token of the command line", by)
+		}
+	})
+
+	s.rule(t, "noting that a token was used holds up no request, and fails none", func(t *testing.T, w *world) {
+		ann := w.member("member")
+		held, err := s.DB.SQL.BeginTxx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Rollback()
+		if _, err := held.ExecContext(t.Context(), `SELECT FROM api_tokens WHERE organization_id = $1 AND staff_id = $2 FOR UPDATE`, w.ID, ann.ID); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for range 5 {
+			w.get(ann, "/v1/notifications").must(200)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("five requests took %s", took)
+		}
+		if err := held.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		used := func() int {
+			return w.count(`SELECT count(*) FROM api_tokens WHERE organization_id = $1 AND staff_id = $2 AND last_used_at > now() - interval '1 minute'`, w.ID, ann.ID)
+		}
+		eventually(t, "the use is noted", func() bool { return used() == 1 })
+		w.exec(`UPDATE api_tokens SET last_used_at = now() - interval '50 seconds' WHERE organization_id = $1 AND staff_id = $2`, w.ID, ann.ID)
+		w.get(ann, "/v1/me").must(200)
+		w.exec(`UPDATE api_tokens SET last_used_at = now() - interval '2 minutes' WHERE organization_id = $1 AND staff_id = $2`, w.ID, ann.ID)
+		w.get(ann, "/v1/me").must(200)
+		eventually(t, "a later use is noted", func() bool { return used() == 1 })
 	})
 
 	s.rule(t, "what is no token, unknown, or of no form gets one and the same answer", func(t *testing.T, w *world) {

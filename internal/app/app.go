@@ -36,6 +36,8 @@ type App struct {
 	passwords      *passwords  // of those who sign in
 	mailKeys       [][]byte    // of the tokens of invitations in the queue: the first seals, each may open
 	cases          caseSystems // read, and never within a transaction
+	issuers        Issuers     // nil: no tokens of theirs are taken
+	uses           *tokenUses
 }
 
 // Queue is where work that outlives the request goes. The job commits with the transaction.
@@ -59,6 +61,7 @@ func New(store *postgres.Store, queue Queue, now func() time.Time, log *slog.Log
 	a := &App{store: store, now: now, queue: queue, log: log, pace: usualPace, ending: make(chan struct{})}
 	a.BoundRuns(usualRunsAtOnce)
 	a.hub = newHub(a)
+	a.uses = newTokenUses(a)
 	a.setAccess(ownAccess())
 	a.metrics = newMetrics(a)
 	return a

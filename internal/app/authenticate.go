@@ -7,10 +7,8 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
-	"time"
 
 	"handover/internal/domain"
-	"handover/internal/postgres"
 )
 
 // The text of an API token: a prefix that scanners for leaked secrets can find, 256 random bits, and a checksum that
@@ -66,14 +64,14 @@ func TokenHash(text string) []byte {
 	return sum[:]
 }
 
-// tokenUseNoted is how exactly the last use of a token is kept.
-const tokenUseNoted = time.Minute
-
-// Authenticate finds who a token stands for: a staff member's API token, or a client's session. Unknown, expired and revoked tokens
-// and those of deactivated staff and inactive clients get one and the same refusal.
-func (a *App) Authenticate(ctx context.Context, token string) (domain.Caller, error) {
+// Authenticate finds who a credential stands for: a staff member's API token, a client's session, or what an issuer of OpenID Connect
+// says of staff. Unknown, expired and revoked ones and those of deactivated staff and inactive clients get one and the same refusal.
+// requestID is that of the request which they came with.
+func (a *App) Authenticate(ctx context.Context, token, requestID string) (domain.Caller, error) {
 	refusal := domain.Refuse(domain.CodeUnauthenticated, "The token is not valid. Send a valid one as Authorization: Bearer.")
 	switch {
+	case isIssuersToken(token):
+		return a.authenticateIdentity(ctx, token, requestID, refusal)
 	case wellFormedToken(token, sessionPrefix):
 		return a.authenticateClient(ctx, token, refusal)
 	case !wellFormedToken(token, tokenPrefix):
@@ -90,9 +88,7 @@ func (a *App) Authenticate(ctx context.Context, token string) (domain.Caller, er
 	}
 	caller := credential.Caller()
 	if credential.LastUsedAt == nil || now.Sub(*credential.LastUsedAt) > tokenUseNoted {
-		err = a.store.InTx(ctx, caller.Organization, postgres.Working, func(tx *postgres.Tx) error {
-			return tx.MarkTokenUsed(ctx, caller.TokenID, a.instant())
-		})
+		a.uses.note(caller, credential.LastUsedAt == nil)
 	}
-	return caller, err
+	return caller, nil
 }

@@ -31,7 +31,8 @@ type pace struct {
 	check time.Duration // looks whether it may still be had, as it does before it tells
 }
 
-var usualPace = pace{say: 15 * time.Second, check: time.Minute}
+// Within a minute nobody follows any more who may not come in: the look may take its time.
+var usualPace = pace{say: 15 * time.Second, check: 30 * time.Second}
 
 func newHub(a *App) *live.Hub[postgres.Receiver] {
 	return live.NewHub(a.store.NotificationNumbers, lookEvery, mostStreams, a.log)

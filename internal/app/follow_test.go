@@ -34,7 +34,7 @@ func follow(t *testing.T) *following {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caller, err := service.Authenticate(t.Context(), created.Token)
+	caller, err := service.Authenticate(t.Context(), created.Token, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func follow(t *testing.T) *following {
 		f.ended <- service.FollowNotifications(ctx, caller, nil, app.Stream{
 			Tell:     func([]domain.Notification) error { return nil },
 			SayAlive: func() error { f.alive.Add(1); return nil },
-			Caller:   func(ctx context.Context) (domain.Caller, error) { return service.Authenticate(ctx, f.token) },
+			Caller:   func(ctx context.Context) (domain.Caller, error) { return service.Authenticate(ctx, f.token, "") },
 		})
 	}()
 	deadline := time.Now().Add(10 * time.Second)

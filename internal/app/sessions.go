@@ -98,7 +98,7 @@ func (a *App) signIn(ctx context.Context, wanted SignIn) (account signedIn, err 
 				At("/organization_id", domain.CodeRequired, "Is needed: not all accounts of this address were looked at.")
 		}
 		if len(fits) == 0 {
-			return domain.Refuse(domain.CodeInvalidCredentials, "The email address and the password do not belong together, or to an account that is not active.")
+			return invalidCredentials()
 		}
 		if err := a.store.ForgiveSignIn(ctx, wanted.Email); err != nil {
 			return err
@@ -138,6 +138,10 @@ func (a *App) fittingAccounts(ctx context.Context, wanted SignIn) (fits []postgr
 	return fits, look, nil
 }
 
+func invalidCredentials() error {
+	return domain.Refuse(domain.CodeInvalidCredentials, "The email address and the password do not belong together, or to an account that is not active.")
+}
+
 // whichAccount asks for one of several accounts that an address and a password fit. Whoever has these may come in to each of them, so
 // they are told which there are.
 func (a *App) whichAccount(ctx context.Context, fits []postgres.SignInAccount) error {
@@ -171,11 +175,14 @@ func (a *App) beginSession(ctx context.Context, tx *postgres.Tx, account domain.
 	created := CreatedSession{Kind: account.Kind(), ExpiresAt: now.Add(sessionLifetime)}
 	switch created.Kind {
 	case domain.AccountOfStaff:
-		staff, err := tx.StaffMember(ctx, account.StaffID, false)
+		refs, err := tx.StaffRefs(ctx, []uuid.UUID{account.StaffID})
 		if err != nil {
 			return CreatedSession{}, err
 		}
-		token := APIToken{ID: newID(), Staff: staff.Ref(), Name: sessionName, CreatedAt: now, ExpiresAt: &created.ExpiresAt, IsSession: true}
+		if refs[account.StaffID].Status != domain.StaffActive { // deactivated a moment ago
+			return CreatedSession{}, invalidCredentials()
+		}
+		token := APIToken{ID: newID(), Staff: refs[account.StaffID], Name: sessionName, CreatedAt: now, ExpiresAt: &created.ExpiresAt, IsSession: true}
 		created.Token, created.Version = NewTokenText(), TokenVersion(token)
 		return created, tx.SaveAPIToken(ctx, token, TokenHash(created.Token))
 	case domain.AccountOfClient:
@@ -191,6 +198,9 @@ func sessionVersion(id uuid.UUID) any { return map[string]any{"session_id": id} 
 
 // EndSession signs the caller out: what they came with opens nothing any more.
 func (a *App) EndSession(ctx context.Context, caller domain.Caller, ifMatch string) error {
+	if caller.IdentityID != uuid.Nil {
+		return domain.Denied("You are signed in by " + caller.Issuer + ". Sign out there.")
+	}
 	if !caller.IsClient() {
 		return a.RevokeAPIToken(ctx, caller, caller.TokenID, ifMatch)
 	}

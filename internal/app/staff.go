@@ -114,6 +114,9 @@ func (a *App) changeStaff(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 	if err := tx.SaveStaff(ctx, after); err != nil {
 		return domain.Staff{}, err
 	}
+	if err := trustEmail(ctx, tx, caller, before, after); err != nil {
+		return domain.Staff{}, err
+	}
 	if isActiveAdministrator(before) && !isActiveAdministrator(after) {
 		left, err := tx.LockActiveAdministrators(ctx)
 		if err != nil {
@@ -124,6 +127,22 @@ func (a *App) changeStaff(ctx context.Context, tx *postgres.Tx, caller domain.Ca
 		}
 	}
 	return after, tx.Audit(ctx, newID(), a.stamp(caller, action, after.UpdatedAt), "staff", after.ID, before.Fields(), after.Fields())
+}
+
+// trustEmail writes whether issuers may still let somebody in as the staff member for having their email, once it has changed.
+func trustEmail(ctx context.Context, tx *postgres.Tx, caller domain.Caller, before, after domain.Staff) error {
+	if domain.SameEmail(before.Email, after.Email) {
+		return nil
+	}
+	trusted := domain.TrustsNewEmail(caller, before, true)
+	if !trusted {
+		cameIn, err := tx.StaffCameIn(ctx, before.ID)
+		if err != nil {
+			return err
+		}
+		trusted = domain.TrustsNewEmail(caller, before, cameIn)
+	}
+	return tx.TrustEmail(ctx, before.ID, trusted)
 }
 
 func isActiveAdministrator(staff domain.Staff) bool {
@@ -218,7 +237,8 @@ func (a *App) workload(ctx context.Context, tx *postgres.Tx, caller domain.Calle
 type Self struct {
 	Staff        domain.Staff
 	Organization domain.Organization
-	Token        *APIToken
+	Token        *APIToken // nil: they came with another credential
+	SignedInWith domain.SignedInWith
 }
 
 // Me tells the caller who they are.
@@ -235,7 +255,13 @@ func (a *App) Me(ctx context.Context, caller domain.Caller) (Self, error) {
 			if err != nil {
 				return Self{}, err
 			}
-			self.Token = &token
+			self.Token, self.SignedInWith = &token, domain.SignedInWithToken
+			if token.IsSession {
+				self.SignedInWith = domain.SignedInWithPassword
+			}
+		}
+		if caller.IdentityID != uuid.Nil {
+			self.SignedInWith = domain.SignedInWithOpenID
 		}
 		return self, nil
 	})

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -57,9 +58,8 @@ func (a *App) CreateAPIToken(ctx context.Context, caller domain.Caller, wanted N
 	}
 	return once(ctx, a, caller, key, func(tx *postgres.Tx) (CreatedAPIToken, error) {
 		now := a.instant()
-		if expires := wanted.Token.ExpiresAt; expires != nil && !expires.After(now) {
-			return CreatedAPIToken{}, domain.Refuse(domain.CodeInvalidValue, "The token would have expired already.").
-				At("/expires_at", domain.CodeInvalidValue, "Has passed already.")
+		if err := checkExpiry(wanted.Token.ExpiresAt, now); err != nil {
+			return CreatedAPIToken{}, err
 		}
 		refs, err := tx.StaffRefs(ctx, []uuid.UUID{wanted.StaffID})
 		if err != nil {
@@ -74,13 +74,27 @@ func (a *App) CreateAPIToken(ctx context.Context, caller domain.Caller, wanted N
 			return CreatedAPIToken{}, domain.Refuse(domain.CodeStaffNotActive, "The staff member is deactivated and cannot sign in.").
 				At("/staff_id", domain.CodeStaffNotActive, "Is deactivated.")
 		}
-		created := CreatedAPIToken{Token: wanted.Token, Text: NewTokenText()}
-		created.Token.ID, created.Token.Staff, created.Token.CreatedAt = newID(), ref, now
-		if err := tx.SaveAPIToken(ctx, created.Token, TokenHash(created.Text)); err != nil {
-			return CreatedAPIToken{}, err
-		}
-		return created, tx.Audit(ctx, newID(), a.stamp(caller, "api_token_created", now), "api_token", created.Token.ID, nil, tokenFields(created.Token))
+		wanted.Token.Staff = ref
+		return a.saveNewToken(ctx, tx, caller, wanted.Token, now)
 	})
+}
+
+func checkExpiry(expires *time.Time, now time.Time) error {
+	if expires != nil && !expires.After(now) {
+		return domain.Refuse(domain.CodeInvalidValue, "The token would have expired already.").
+			At("/expires_at", domain.CodeInvalidValue, "Has passed already.")
+	}
+	return nil
+}
+
+// saveNewToken makes a token that the caller has asked for, with its secret.
+func (a *App) saveNewToken(ctx context.Context, tx *postgres.Tx, caller domain.Caller, token APIToken, now time.Time) (CreatedAPIToken, error) {
+	token.ID, token.CreatedAt, token.CreatedBy = newID(), now, new(self(caller))
+	created := CreatedAPIToken{Token: token, Text: NewTokenText()}
+	if err := tx.SaveAPIToken(ctx, token, TokenHash(created.Text)); err != nil {
+		return CreatedAPIToken{}, err
+	}
+	return created, tx.Audit(ctx, newID(), a.stamp(caller, "api_token_created", now), "api_token", token.ID, nil, tokenFields(token))
 }
 
 func checkScopesGiven(caller domain.Caller, wanted []domain.Scope) error {
@@ -125,7 +139,11 @@ func (a *App) RevokeAPIToken(ctx context.Context, caller domain.Caller, id uuid.
 func TokenVersion(token APIToken) any { return tokenFields(token) }
 
 func tokenFields(token APIToken) map[string]any {
-	return map[string]any{
+	fields := map[string]any{
 		"name": token.Name, "staff_id": token.Staff.ID, "scopes": token.Scopes, "expires_at": token.ExpiresAt, "revoked_at": token.RevokedAt,
 	}
+	if token.ReplacedBy != nil {
+		fields["replaced_by"] = *token.ReplacedBy
+	}
+	return fields
 }

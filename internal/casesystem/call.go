@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
-	"net/netip"
-	"syscall"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -17,24 +15,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"handover/internal/app"
+	"handover/internal/outbound"
 	"handover/internal/telemetry"
 )
 
 // errLeft tells that whoever asked does not wait any more, which says nothing of the case system.
 var errLeft = errors.New("nobody waits for the answer any more")
-
-// refusePrivate ends a connection before it is made where the name led to an address that is not public. It sees the
-// address that is really used: a name that is looked up once and again may lead elsewhere.
-func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if !isPublic(to.Addr()) {
-		return errors.New("its name leads to a private address (HANDOVER_CASE_SYSTEM_PRIVATE allows it)")
-	}
-	return nil
-}
 
 // insist makes a call, and where it fails for a reason that may pass, a few times more.
 func (s *System) insist(ctx context.Context, operation, target string) (text []byte, err error) {
@@ -99,6 +85,9 @@ func (s *System) call(ctx context.Context, operation, target string, attempt int
 func lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", errLeft, ctx.Err())
+	}
+	if errors.Is(err, outbound.ErrPrivate) {
+		return fmt.Errorf("%w: %w (HANDOVER_CASE_SYSTEM_PRIVATE allows it)", app.ErrCaseSystemDown, err)
 	}
 	return fmt.Errorf("%w: %w", app.ErrCaseSystemDown, err)
 }

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -20,6 +18,7 @@ import (
 
 	"handover/internal/app"
 	"handover/internal/domain"
+	"handover/internal/outbound"
 )
 
 // Options say where the case system is and how it is asked.
@@ -77,7 +76,7 @@ func New(options Options) (*System, error) {
 	options.Pause = orElse(options.Pause, usualPause)
 	options.Rest = orElse(options.Rest, usualRest)
 	s := &System{options: options, base: base, metrics: newMetrics()}
-	s.http = s.newHTTPClient()
+	s.http = outbound.NewClient(base.Hostname(), options.Private, options.Timeout)
 	s.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
 		Name: "case system", MaxRequests: 1, Timeout: options.Rest,
 		ReadyToTrip:   func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failuresInARow },
@@ -97,45 +96,14 @@ func orElse(d, usual time.Duration) time.Duration {
 
 // readURL reads the base. A credential goes out in clear only within the machine or a network that is said to be private.
 func readURL(options Options) (*url.URL, error) {
-	base, err := url.Parse(strings.TrimRight(options.URL, "/"))
-	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || base.Scheme != "https" && base.Scheme != "http" {
+	base, err := outbound.ReadURL(strings.TrimRight(options.URL, "/"), options.Private)
+	switch {
+	case errors.Is(err, outbound.ErrClear):
+		return nil, errors.New("HANDOVER_CASE_SYSTEM_URL is to begin with https://: the credential would go out in clear (HANDOVER_CASE_SYSTEM_PRIVATE allows it in a network of your own)")
+	case err != nil:
 		return nil, errors.New("HANDOVER_CASE_SYSTEM_URL is not an address such as https://cases.example.org/api")
 	}
-	if base.Scheme == "http" && !options.Private && !namesPrivate(base.Hostname()) {
-		return nil, errors.New("HANDOVER_CASE_SYSTEM_URL is to begin with https://: the credential would go out in clear (HANDOVER_CASE_SYSTEM_PRIVATE allows it in a network of your own)")
-	}
 	return base, nil
-}
-
-// namesPrivate tells whether the configured host itself is a private address, and so meant to be called.
-func namesPrivate(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && !isPublic(address)
-}
-
-// sharedSpace is that of carriers (RFC 6598).
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-
-func isPublic(address netip.Addr) bool {
-	address = address.Unmap()
-	return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedSpace.Contains(address)
-}
-
-func (s *System) newHTTPClient() *http.Client {
-	dialer := &net.Dialer{Timeout: s.options.Timeout}
-	if !s.options.Private && !namesPrivate(s.base.Hostname()) {
-		dialer.ControlContext = refusePrivate
-	}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, MaxConnsPerHost: 16,
-			IdleConnTimeout: time.Minute, TLSHandshakeTimeout: s.options.Timeout, MaxResponseHeaderBytes: 64 << 10,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // Assessment reads a Common Assessment as it is now.

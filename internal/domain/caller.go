@@ -28,8 +28,10 @@ type Caller struct {
 	Name         string
 	Role         Role
 	Permissions  []Permission
-	TokenID      uuid.UUID // of the API token, or of the client's session
+	TokenID      uuid.UUID // of the API token; nil for other credentials
 	Scopes       []Scope   // nil: all that the staff member has
+	IdentityID   uuid.UUID // of whom an issuer of OpenID Connect says they are; nil for other credentials
+	Issuer       string    // that says so
 	RequestID    string
 	ClientID     uuid.UUID // a client, who is no staff; otherwise nil
 	SessionID    uuid.UUID // of the client

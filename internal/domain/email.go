@@ -1,6 +1,9 @@
 package domain
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // EmailPattern is that of the contract: an address that can be written to. Its parts have no dots but between others, those
 // of the host no hyphens but within; nothing in it has to be in quotes, breaks a line or steers a terminal.
@@ -16,3 +19,16 @@ var emailAddress = regexp.MustCompile(EmailPattern) //nolint:gocritic // the pat
 
 // IsEmail tells whether an address can be written to.
 func IsEmail(address string) bool { return emailAddress.MatchString(address) }
+
+// SameEmail tells whether two addresses are one, but for the case of their plain letters. Other letters have to be the same: some
+// of them become plain ones when their case is changed, and would make the address of somebody else.
+func SameEmail(one, other string) bool { return foldedPlainly(one) == foldedPlainly(other) }
+
+func foldedPlainly(text string) string {
+	return strings.Map(func(char rune) rune {
+		if char >= 'A' && char <= 'Z' {
+			return char - 'A' + 'a'
+		}
+		return char
+	}, text)
+}

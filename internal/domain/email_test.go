@@ -27,3 +27,19 @@ func TestIsEmail(t *testing.T) {
 	}
 	domain.IsEmail(strings.Repeat("a-", 200) + "@" + strings.Repeat("a-", 200)) // in no time
 }
+
+func TestSameEmail(t *testing.T) {
+	for one, other := range map[string]string{"Ada@Example.org": "ada@example.ORG", "a@b": "a@b", "zo\u00eb@example.org": "ZO\u00eb@example.org"} {
+		if !domain.SameEmail(one, other) {
+			t.Errorf("%q is told from %q", one, other)
+		}
+	}
+	for one, other := range map[string]string{
+		"kim@example.org": "\u212aim@example.org", "sam@example.org": "\u017fam@example.org", "zo\u00eb@example.org": "ZO\u00cb@example.org",
+		"a@b": "a@c", "a@b.": "a@b", " a@b": "a@b",
+	} {
+		if domain.SameEmail(one, other) {
+			t.Errorf("%q is taken for %q", one, other)
+		}
+	}
+}

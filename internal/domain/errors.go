@@ -39,6 +39,7 @@ const (
 	CodeCaMSReferenceTaken     Code = "cams_reference_taken"
 	CodeNotLinked              Code = "not_linked"
 	CodeAlreadyActivated       Code = "already_activated"
+	CodeTokenNotRotatable      Code = "token_not_rotatable"
 	CodeIdempotencyKeyInUse    Code = "idempotency_key_in_use"
 	CodePreconditionFailed     Code = "precondition_failed"
 	CodeRevisionStale          Code = "revision_stale"
@@ -76,6 +77,7 @@ const (
 	CodeTimedOut               Code = "timed_out"
 	CodeUnavailable            Code = "unavailable"
 	CodeCaseSystemUnavailable  Code = "case_system_unavailable"
+	CodeIssuerUnavailable      Code = "issuer_unavailable"
 	CodeNotReady               Code = "not_ready"
 )
 

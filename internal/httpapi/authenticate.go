@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -16,7 +15,7 @@ func (s *server) signIn(c echo.Context, exchange *exchange) error {
 	if !ok {
 		return s.unknown(c, domain.Refuse(domain.CodeUnauthenticated, "Send a valid API token as Authorization: Bearer hnd_…."))
 	}
-	caller, err := s.callerBehind(c.Request().Context(), token)
+	caller, err := s.authenticator.Authenticate(c.Request().Context(), token, exchange.id)
 	if err != nil {
 		return s.unknown(c, err)
 	}
@@ -56,12 +55,6 @@ func (o *operation) admits(caller domain.Caller) error {
 		return domain.Denied("This is for clients who have signed in. Staff read clients with GET /v1/clients/{client_id}.")
 	}
 	return nil
-}
-
-// callerBehind finds who a credential stands for. This is where its form decides what it is: every credential there is
-// today is an API token or that of a session; one with two dots in it would be a JWT of an OpenID Connect issuer.
-func (s *server) callerBehind(ctx context.Context, token string) (domain.Caller, error) {
-	return s.authenticator.Authenticate(ctx, token)
 }
 
 // bearerToken reads the one credential of a request (RFC 6750).

@@ -46,7 +46,7 @@ var callers = map[string]domain.Caller{
 
 type tokens struct{}
 
-func (tokens) Authenticate(_ context.Context, token string) (domain.Caller, error) {
+func (tokens) Authenticate(_ context.Context, token, _ string) (domain.Caller, error) {
 	if caller, ok := callers[token]; ok {
 		return caller, nil
 	}

@@ -21,8 +21,8 @@ const statusClientGone = 499
 
 const maxRequestID = 100
 
-// secretText is how the tokens of this service begin: of programs, of clients who have signed in, of invitations.
-var secretText = regexp.MustCompile(`^hn[dci]_`)
+// secretText is how the tokens of this service begin: of programs, of clients who have signed in, of invitations; and those of issuers.
+var secretText = regexp.MustCompile(`^(hn[dci]_|eyJ)`)
 
 // observe gives every request its id, answers every error with a problem, and tells of each request once: in the log
 // and in the metrics.

@@ -58,6 +58,7 @@ var problemKinds = []problemKind{
 	{domain.CodeCaMSReferenceTaken, http.StatusConflict, "CaMS reference taken"},
 	{domain.CodeNotLinked, http.StatusConflict, "Not linked to CaMS"},
 	{domain.CodeAlreadyActivated, http.StatusConflict, "Activated already"},
+	{domain.CodeTokenNotRotatable, http.StatusConflict, "Token cannot be rotated"},
 	{domain.CodeIdempotencyKeyInUse, http.StatusConflict, "Request still at work"},
 	{domain.CodePreconditionFailed, http.StatusPreconditionFailed, "Changed since it was read"},
 	{domain.CodeRevisionStale, http.StatusPreconditionFailed, "Changed since the summary"},
@@ -91,6 +92,7 @@ var problemKinds = []problemKind{
 	{domain.CodeTooBusy, http.StatusServiceUnavailable, "Too busy"},
 	{domain.CodeTimedOut, http.StatusServiceUnavailable, "Timed out"},
 	{domain.CodeCaseSystemUnavailable, http.StatusServiceUnavailable, "Case system unavailable"},
+	{domain.CodeIssuerUnavailable, http.StatusServiceUnavailable, "Issuer unavailable"},
 	{domain.CodeUnavailable, http.StatusServiceUnavailable, "Service unavailable"},
 	{domain.CodeNotReady, http.StatusServiceUnavailable, "Not ready"},
 }
@@ -159,8 +161,9 @@ func answerProblem(c echo.Context, exchange *exchange, refusal *domain.Error) er
 	return encoder.Encode(problem)
 }
 
-// secretPath is what lets somebody in, wherever it stands in a path: all that follows invitations, and the tokens of this service.
-var secretPath = regexp.MustCompile(`(?is)(/invitations/+).+|hn[dci]_[^/]*`)
+// secretPath is what lets somebody in, wherever it stands in a path: all that follows invitations, the tokens of this
+// service, and those of issuers, which begin as every JSON object does in base 64.
+var secretPath = regexp.MustCompile(`(?is)(/invitations/+).+|hn[dci]_[^/]*|eyJ[^/]*\.[^/]*`)
 
 // instanceOf is the path that was asked for; the path as the contract has it where something in it is secret. A path of no operation
 // can have the secrets of one that was mistyped.

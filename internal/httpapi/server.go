@@ -66,7 +66,7 @@ type handlers struct {
 
 // authenticator finds who a credential stands for.
 type authenticator interface {
-	Authenticate(ctx context.Context, token string) (domain.Caller, error)
+	Authenticate(ctx context.Context, token, requestID string) (domain.Caller, error)
 }
 
 // New makes the handler of every request to the service.

@@ -154,3 +154,29 @@ func workloadOf(workload domain.Workload) api.Workload {
 		},
 	}
 }
+
+// ListStaffIdentities tells what issuers of OpenID Connect call a staff member.
+func (h *handlers) ListStaffIdentities(ctx context.Context, request api.ListStaffIdentitiesRequestObject) (api.ListStaffIdentitiesResponseObject, error) {
+	caller := callerOf(ctx)
+	identities, err := h.app.StaffIdentities(ctx, caller, staffID(caller)(request.StaffID))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListStaffIdentities200JSONResponse(identitiesOf(identities)), nil
+}
+
+// UnbindStaffIdentities forgets what issuers call a staff member.
+func (h *handlers) UnbindStaffIdentities(ctx context.Context, request api.UnbindStaffIdentitiesRequestObject) (api.UnbindStaffIdentitiesResponseObject, error) {
+	caller := callerOf(ctx)
+	left, again, err := h.app.UnbindStaffIdentities(ctx, caller, staffID(caller)(request.StaffID), keyOf(ctx, request.Params.IdempotencyKey))
+	if err != nil {
+		return nil, err
+	}
+	return api.UnbindStaffIdentities200JSONResponse{Body: identitiesOf(left), Headers: api.UnbindStaffIdentities200ResponseHeaders{IdempotencyReplayed: replayed(again)}}, nil
+}
+
+func identitiesOf(identities domain.StaffIdentities) api.StaffIdentities {
+	return api.StaffIdentities{EmailTrusted: identities.EmailTrusted, Items: all(identities.Bound, func(identity domain.BoundIdentity) api.StaffIdentity {
+		return api.StaffIdentity{ID: identity.ID, Issuer: identity.Issuer, Subject: identity.Subject, Email: identity.Email, BoundAt: identity.BoundAt}
+	})}
+}

@@ -40,11 +40,13 @@ const (
 
 func (s streamAnswer) VisitStreamNotificationsResponse(w http.ResponseWriter) error {
 	events := &eventWriter{to: w, control: http.NewResponseController(w)}
-	token := exchangeOf(s.ctx).token
+	exchange := exchangeOf(s.ctx)
 	// A trace of hours, with each look at the database in it, would be of no use to anybody.
 	err := s.handlers.app.FollowNotifications(telemetry.Untraced(s.ctx), callerOf(s.ctx), s.after, app.Stream{
 		Tell: events.tell, SayAlive: events.sayAlive,
-		Caller: func(ctx context.Context) (domain.Caller, error) { return s.handlers.app.Authenticate(ctx, token) },
+		Caller: func(ctx context.Context) (domain.Caller, error) {
+			return s.handlers.app.Authenticate(ctx, exchange.token, exchange.id)
+		},
 	})
 	if !events.begun {
 		return err

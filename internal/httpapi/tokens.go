@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/oapi-codegen/nullable"
 
@@ -45,16 +46,44 @@ func (h *handlers) CreateAPIToken(ctx context.Context, request api.CreateAPIToke
 	if err != nil {
 		return nil, err
 	}
-	token := apiTokenOf(created.Token)
 	return api.CreateAPIToken201JSONResponse{
-		Body: api.CreatedAPIToken{
-			ID: token.ID, Name: token.Name, Staff: token.Staff, Scopes: token.Scopes, CreatedAt: token.CreatedAt, ExpiresAt: token.ExpiresAt,
-			RevokedAt: token.RevokedAt, LastUsedAt: token.LastUsedAt, Token: created.Text,
-		},
+		Body: createdTokenOf(created),
 		Headers: api.CreateAPIToken201ResponseHeaders{
-			Location: "/v1/api-tokens/" + token.ID.String(), ETag: tokenTag(created.Token), IdempotencyReplayed: replayed(again), CacheControl: "no-store",
+			Location: tokenPath(created), ETag: tokenTag(created.Token), IdempotencyReplayed: replayed(again), CacheControl: "no-store",
 		},
 	}, nil
+}
+
+// usualOverlap is how long a token works after another one has taken its place, as the contract has it.
+const usualOverlap = 24 * 60 * 60 // in seconds
+
+// RotateAPIToken makes a token in the place of another one; its text is in this answer and nowhere else.
+func (h *handlers) RotateAPIToken(ctx context.Context, request api.RotateAPITokenRequestObject) (api.RotateAPITokenResponseObject, error) {
+	body := request.Body
+	created, again, err := h.app.RotateAPIToken(ctx, callerOf(ctx), request.TokenID, app.Rotation{
+		Overlap: time.Duration(valueOr(body.OverlapSeconds, usualOverlap)) * time.Second, ExpiresAt: kept(pointerOf(body.ExpiresAt)),
+	}, sealedKeyOf(ctx, request.Params.IdempotencyKey))
+	if err != nil {
+		return nil, err
+	}
+	return api.RotateAPIToken201JSONResponse{
+		Body: createdTokenOf(created),
+		Headers: api.RotateAPIToken201ResponseHeaders{
+			Location: tokenPath(created), ETag: tokenTag(created.Token), IdempotencyReplayed: replayed(again), CacheControl: "no-store",
+		},
+	}, nil
+}
+
+func tokenPath(created app.CreatedAPIToken) string {
+	return "/v1/api-tokens/" + created.Token.ID.String()
+}
+
+func createdTokenOf(created app.CreatedAPIToken) api.CreatedAPIToken {
+	token := apiTokenOf(created.Token)
+	return api.CreatedAPIToken{
+		ID: token.ID, Name: token.Name, Staff: token.Staff, Scopes: token.Scopes, CreatedBy: token.CreatedBy, CreatedAt: token.CreatedAt,
+		ExpiresAt: token.ExpiresAt, RevokedAt: token.RevokedAt, LastUsedAt: token.LastUsedAt, ReplacedBy: token.ReplacedBy, Token: created.Text,
+	}
 }
 
 // scopeSet is scopes as they are kept: in one order, each once; nil for all.
@@ -82,10 +111,15 @@ func (h *handlers) RevokeAPIToken(ctx context.Context, request api.RevokeAPIToke
 func tokenTag(token app.APIToken) string { return etag(domain.Version(app.TokenVersion(token))) }
 
 func apiTokenOf(token app.APIToken) api.APIToken {
-	return api.APIToken{
+	read := api.APIToken{
 		ID: token.ID, Name: token.Name, Staff: staffRefOf(token.Staff), Scopes: scopesOf(token.Scopes), CreatedAt: token.CreatedAt,
-		ExpiresAt: orNull(token.ExpiresAt), RevokedAt: orNull(token.RevokedAt), LastUsedAt: orNull(token.LastUsedAt),
+		ExpiresAt: orNull(token.ExpiresAt), RevokedAt: orNull(token.RevokedAt), LastUsedAt: orNull(token.LastUsedAt), ReplacedBy: orNull(token.ReplacedBy),
+		CreatedBy: nullable.NewNullNullable[api.StaffRef](),
 	}
+	if token.CreatedBy != nil {
+		read.CreatedBy = nullable.NewNullableWithValue(staffRefOf(*token.CreatedBy))
+	}
+	return read
 }
 
 func scopesOf(scopes []domain.Scope) nullable.Nullable[[]string] {
@@ -106,6 +140,10 @@ func (h *handlers) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.Get
 		Staff:        h.staffOf(self.Staff),
 		Organization: organizationOf(self.Organization),
 		Permissions:  []string{}, Token: nullable.NewNullNullable[api.CurrentToken](),
+		SignedInWith: string(self.SignedInWith), Issuer: nullable.NewNullNullable[string](),
+	}
+	if caller.Issuer != "" {
+		me.Issuer = nullable.NewNullableWithValue(caller.Issuer)
 	}
 	for _, permission := range []domain.Permission{domain.PermissionClients, domain.PermissionReferrals, domain.PermissionStaff, domain.PermissionTasks} {
 		if caller.Has(permission) {

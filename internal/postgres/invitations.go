@@ -78,10 +78,11 @@ func (tx *Tx) InvitationsSent(ctx context.Context, who domain.Invitee, now time.
 	return sent, nil
 }
 
-// StaffCameIn tells whether a staff member has an account, or has had an API token, also one that is revoked.
+// StaffCameIn tells whether a staff member has an account, has signed in at an issuer, or has had an API token, also one that is revoked.
 func (tx *Tx) StaffCameIn(ctx context.Context, id uuid.UUID) (cameIn bool, err error) {
 	if err := tx.get(ctx, &cameIn, `
-		SELECT EXISTS (SELECT FROM accounts WHERE organization_id = $1 AND staff_id = $2) OR EXISTS (SELECT FROM api_tokens WHERE organization_id = $1 AND staff_id = $2)`,
+		SELECT EXISTS (SELECT FROM accounts WHERE organization_id = $1 AND staff_id = $2) OR EXISTS (SELECT FROM api_tokens WHERE organization_id = $1 AND staff_id = $2)
+			OR EXISTS (SELECT FROM staff_identities WHERE organization_id = $1 AND staff_id = $2)`,
 		tx.Organization.String(), id); err != nil {
 		return false, fmt.Errorf("look for what a staff member came in with: %w", err)
 	}

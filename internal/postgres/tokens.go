@@ -23,7 +23,9 @@ type APIToken struct {
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time
-	IsSession  bool // to be swept away when it has expired; not read
+	IsSession  bool // of somebody who has signed in with a password; swept away when it has expired
+	CreatedBy  *domain.StaffRef
+	ReplacedBy *uuid.UUID // the token that has taken its place
 }
 
 type tokenRow struct {
@@ -38,14 +40,30 @@ type tokenRow struct {
 	FirstName   string             `db:"first_name"`
 	LastName    string             `db:"last_name"`
 	StaffStatus domain.StaffStatus `db:"staff_status"`
+	IsSession   bool               `db:"is_session"`
+	ReplacedBy  uuid.NullUUID      `db:"replaced_by_token_id"`
+	// Who made it; null where that was nobody of staff.
+	CreatedBy     uuid.NullUUID  `db:"created_by_staff_id"`
+	CreatorFirst  sql.NullString `db:"creator_first_name"`
+	CreatorLast   sql.NullString `db:"creator_last_name"`
+	CreatorStatus sql.NullString `db:"creator_status"`
 }
 
 func (r tokenRow) token() APIToken {
-	return APIToken{
+	token := APIToken{
 		ID: r.ID, Name: r.Name, Scopes: scopes(r.Scopes), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: utc(r.ExpiresAt),
-		RevokedAt: utc(r.RevokedAt), LastUsedAt: utc(r.LastUsedAt),
+		RevokedAt: utc(r.RevokedAt), LastUsedAt: utc(r.LastUsedAt), IsSession: r.IsSession,
 		Staff: domain.StaffRef{ID: r.StaffID, Name: domain.FullName(r.FirstName, r.LastName), Status: r.StaffStatus},
 	}
+	if r.CreatedBy.Valid {
+		token.CreatedBy = &domain.StaffRef{
+			ID: r.CreatedBy.UUID, Name: domain.FullName(r.CreatorFirst.String, r.CreatorLast.String), Status: domain.StaffStatus(r.CreatorStatus.String),
+		}
+	}
+	if r.ReplacedBy.Valid {
+		token.ReplacedBy = &r.ReplacedBy.UUID
+	}
+	return token
 }
 
 func scopes(texts []string) []domain.Scope {
@@ -60,9 +78,11 @@ func scopes(texts []string) []domain.Scope {
 }
 
 const tokenSelect = `SELECT t.id, t.name, t.scopes, t.created_at, t.expires_at, t.revoked_at, t.last_used_at,
-	s.id AS staff_id, s.first_name, s.last_name, s.status AS staff_status `
+	s.id AS staff_id, s.first_name, s.last_name, s.status AS staff_status, t.is_session, t.replaced_by_token_id,
+	t.created_by_staff_id, creator.first_name AS creator_first_name, creator.last_name AS creator_last_name, creator.status AS creator_status `
 
-const tokenTables = `api_tokens t JOIN staff s ON s.organization_id = t.organization_id AND s.id = t.staff_id`
+const tokenTables = `api_tokens t JOIN staff s ON s.organization_id = t.organization_id AND s.id = t.staff_id
+	LEFT JOIN staff creator ON creator.organization_id = t.organization_id AND creator.id = t.created_by_staff_id`
 
 func (tx *Tx) ownTokens(caller domain.Caller, staff []uuid.UUID) *query {
 	q := newQuery("t", tx.Organization)
@@ -119,10 +139,14 @@ func (tx *Tx) SaveAPIToken(ctx context.Context, token APIToken, secretHash []byt
 	if token.Scopes != nil {
 		limited = pq.Array(texts(token.Scopes))
 	}
+	var creator uuid.NullUUID
+	if token.CreatedBy != nil {
+		creator = uuid.NullUUID{UUID: token.CreatedBy.ID, Valid: true}
+	}
 	if err := tx.exec(ctx, `
-		INSERT INTO api_tokens (organization_id, id, staff_id, name, secret_hash, scopes, created_at, expires_at, is_session)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		tx.Organization.String(), token.ID, token.Staff.ID, token.Name, secretHash, limited, token.CreatedAt, token.ExpiresAt, token.IsSession); err != nil {
+		INSERT INTO api_tokens (organization_id, id, staff_id, name, secret_hash, scopes, created_at, expires_at, is_session, created_by_staff_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		tx.Organization.String(), token.ID, token.Staff.ID, token.Name, secretHash, limited, token.CreatedAt, token.ExpiresAt, token.IsSession, creator); err != nil {
 		return fmt.Errorf("save token: %w", err)
 	}
 	return nil
@@ -134,6 +158,15 @@ func (tx *Tx) RevokeAPIToken(ctx context.Context, id uuid.UUID, now time.Time) e
 		return fmt.Errorf("revoke token: %w", err)
 	}
 	return nil
+}
+
+// ReplaceAPIToken notes what has taken a token's place, and until when it still works.
+func (tx *Tx) ReplaceAPIToken(ctx context.Context, token APIToken) error {
+	hit, err := tx.execCounting(ctx, `
+		UPDATE api_tokens SET expires_at = $3, replaced_by_token_id = $4
+		WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL AND replaced_by_token_id IS NULL`,
+		tx.Organization.String(), token.ID, token.ExpiresAt, token.ReplacedBy)
+	return expect("replace token", hit, err, 1)
 }
 
 // MarkTokenUsed notes when a token was last used, to the minute.
