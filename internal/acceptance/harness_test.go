@@ -49,7 +49,7 @@ type serviceOptions struct {
 	limits  postgres.Limits
 	trusts  []openid.Issuer
 	issuer  *openid.Issuers // of those trusted, once the service has started
-	headers time.Duration // what http.Server has for the whole request; zero: any time
+	headers time.Duration   // what http.Server has for the whole request; zero: any time
 
 	db      *testdb.DB        // nil: one of its own
 	replica *postgres.Replica // nil: there is none

@@ -45,12 +45,11 @@ func newKey(t testing.TB, id string, algorithm jose.SignatureAlgorithm) signingK
 	t.Helper()
 	key := signingKey{id: id, algorithm: algorithm}
 	var err error
-	switch {
-	case algorithm == jose.EdDSA:
+	if algorithm == jose.EdDSA {
 		_, key.private, err = ed25519.GenerateKey(rand.Reader)
-	case algorithm == jose.ES256:
+	} else if algorithm == jose.ES256 {
 		key.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	default:
+	} else {
 		key.private, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {

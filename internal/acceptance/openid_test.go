@@ -543,7 +543,10 @@ func TestKeysOfIssuers(t *testing.T) {
 				_, _ = w.Write([]byte(`{"issuer": "` + i.URL + `", "jwks_uri": "https://elsewhere.example.org/keys"}`))
 				return true
 			},
-			"a way somewhere else": func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, "/keys", http.StatusFound); return true },
+			"a way somewhere else": func(w http.ResponseWriter, r *http.Request) bool {
+				http.Redirect(w, r, "/keys", http.StatusFound)
+				return true
+			},
 			"no keys": func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != "/keys" {
 					return false
