@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,11 +46,12 @@ func newKey(t testing.TB, id string, algorithm jose.SignatureAlgorithm) signingK
 	t.Helper()
 	key := signingKey{id: id, algorithm: algorithm}
 	var err error
-	if algorithm == jose.EdDSA {
-		_, key.private, err = ed25519.GenerateKey(rand.Reader)
-	} else if algorithm == jose.ES256 {
+	switch {
+	case strings.HasPrefix(string(algorithm), "ES"):
 		key.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	} else {
+	case strings.HasPrefix(string(algorithm), "Ed"):
+		_, key.private, err = ed25519.GenerateKey(rand.Reader)
+	default:
 		key.private, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {
