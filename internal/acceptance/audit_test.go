@@ -3,6 +3,7 @@ package acceptance
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,15 @@ func TestAuditFilters(t *testing.T) {
 	}
 	if got := w.listed(w.Admin, "/v1/audit-events?run_id="+run.String()+"&to="+instant); len(got) != 0 {
 		t.Error("to includes its own instant")
+	}
+	var crowd []uuid.UUID
+	for range 5 {
+		crowd = append(crowd, decode[api.Person](w.as(ann, "POST", "/v1/referrals", object{"first_name": "Maya", "last_name": "Petrov"}).must(201)).ID)
+	}
+	large := "/v1/audit-events?run_id=" + w.managed(people(crowd...), change("assign", staffed(ann))).ID.MustGet().String()
+	whole, paged := list[api.AuditEvent](w, w.Admin, large), list[api.AuditEvent](w, w.Admin, large+"&limit=2")
+	if !reflect.DeepEqual(whole, paged) || len(whole) != len(crowd) {
+		t.Errorf("a run's events by twos are %v, at once %v", paged, whole)
 	}
 	w.get(ann, "/v1/audit-events").problem(403, "permission_denied")
 	other := s.organization(t)
