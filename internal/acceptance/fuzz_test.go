@@ -69,7 +69,7 @@ func TestFuzz(t *testing.T) {
 type fuzz struct {
 	*drawing
 	own, other *tenant
-	session    string            // of a client who has signed in
+	session    string // of a client who has signed in
 	asked      int
 	good       map[string]string // bodies that are right, for what is hardly ever drawn so
 	succeeded  map[string]int
