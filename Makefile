@@ -9,6 +9,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 REDOCLY := tools/node_modules/.bin/redocly
 PROMTOOL := $(or $(shell command -v promtool),tools/bin/promtool)
+SQUAWK := tools/node_modules/.bin/squawk
 
 # Time zones come with the binary, so that it runs where no zone files are installed.
 BUILD_FLAGS := -trimpath -tags timetzdata
@@ -41,7 +42,7 @@ build: ## Builds the one binary, bin/handover.
 	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/handover ./cmd/handover
 
 .PHONY: setup
-setup: ## Installs what a new machine lacks: the PostgreSQL binaries and promtool (Debian) and the contract linter (npm).
+setup: ## Installs what a new machine lacks: the PostgreSQL binaries and promtool (Debian), the linters of contract and migrations (npm).
 	@tools/setup
 
 ##@ To change it
@@ -55,7 +56,7 @@ format: ## Formats the Go code.
 	@$(TOOL) gofumpt -w .
 
 .PHONY: check
-check: check-format check-modules check-contract check-generated check-vet check-lint check-alerts ## Checks everything that needs no database; each part below is one of its steps.
+check: check-format check-modules check-contract check-migrations check-generated check-vet check-lint check-alerts ## Checks everything that needs no database; each part below is one of its steps.
 
 .PHONY: check-format
 check-format: ## Fails with a diff where Go code is not formatted.
@@ -70,6 +71,12 @@ check-modules: ## Fails where go.mod or go.sum is not tidy.
 check-contract: $(REDOCLY) ## Lints openapi.yaml, and holds its examples against its schemas.
 	@$(REDOCLY) lint --config .redocly.yaml --max-problems 200
 	@$(TOOL) validate openapi.yaml
+
+.PHONY: check-migrations
+check-migrations: $(SQUAWK) ## Holds migrations against what would stop the service while they are applied.
+	@beside=$$(grep -l '^-- without transaction' migrations/*.up.sql || true); \
+	$(SQUAWK) $$(grep -L '^-- without transaction' migrations/*.up.sql); \
+	if [ -n "$$beside" ]; then $(SQUAWK) --no-assume-in-transaction $$beside; fi
 
 .PHONY: check-generated
 check-generated: ## Fails where the generated code is not what openapi.yaml makes now.
@@ -129,6 +136,9 @@ tools/bin/promtool:
 	@tools/setup-promtool
 
 $(REDOCLY): tools/package-lock.json
-	@command -v npm >/dev/null || { echo 'The contract linter needs Node.js 20.19 or later with npm.' >&2; exit 1; }
+	@command -v npm >/dev/null || { echo 'The linters of the contract and of the migrations need Node.js 20.19 or later with npm.' >&2; exit 1; }
 	@cd tools && npm ci --loglevel=error
+	@touch $@
+
+$(SQUAWK): $(REDOCLY)
 	@touch $@

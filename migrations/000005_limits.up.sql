@@ -13,7 +13,8 @@ CREATE POLICY own_organization ON waiting_runs TO handover_service
     WITH CHECK (organization_id = (SELECT current_organization()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON waiting_runs TO handover_service;
 
--- How many are at work is counted whenever a run is asked for, begins, or ends.
+-- How many are at work is counted whenever a run is asked for, begins, or ends. Runs are few: a row for each bulk change.
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX runs_unfinished_idx ON runs (organization_id, status, id) WHERE status IN ('queued', 'running');
 
 -- organizations_waiting tells the organizations that have runs waiting, so that none waits for ever whose turn nobody gave it.

@@ -4,29 +4,39 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 )
 
-const (
-	// migrationLock is the key of the advisory lock: "handover" in ASCII.
-	migrationLock int64 = 0x68616e646f766572
+// migrationLock is the key of the advisory lock: "handover" in ASCII.
+const migrationLock int64 = 0x68616e646f766572
 
+// pace is how patient migrations are with others.
+type pace struct {
 	// lockTimeout bounds how long a migration waits for a table, and with it how long the statements queue that come
 	// behind: a long transaction of somebody else must not stop the service.
-	lockTimeout = "3s"
-	attempts    = 10
+	lockTimeout time.Duration
+	// besideTimeout is the same for what is built beside others' work (withoutTransaction): nobody queues behind it, and it waits for
+	// every transaction that began before it.
+	besideTimeout time.Duration
+	attempts      int
+	firstPause    time.Duration // before the second attempt; each is twice the one before
+	longestPause  time.Duration
+}
 
-	lockPoll   = 50 * time.Millisecond
-	retryPause = 500 * time.Millisecond
-)
+// usualPace waits for about a minute and a half in all.
+var usualPace = pace{lockTimeout: 3 * time.Second, besideTimeout: 10 * time.Minute, attempts: 12, firstPause: 500 * time.Millisecond, longestPause: 8 * time.Second}
+
+const lockPoll = 50 * time.Millisecond
 
 // withLock runs work while no other process migrates this database, and again when something passing was in its way.
 // Work must be repeatable.
-func withLock(ctx context.Context, databaseURL string, work func(db *sql.DB) error) error {
-	db, err := open(databaseURL)
+func (m migrator) withLock(ctx context.Context, databaseURL string, work func(db *sql.DB) error) error {
+	db, err := open(databaseURL, m.lockTimeout)
 	if err != nil {
 		return err
 	}
@@ -36,34 +46,45 @@ func withLock(ctx context.Context, databaseURL string, work func(db *sql.DB) err
 		return fmt.Errorf("connect for the migrations: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := takeLock(ctx, conn); err != nil {
+	if err := m.takeLock(ctx, conn); err != nil {
 		return err
 	}
 	defer func() {
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrationLock)
 	}()
 
+	pause := m.firstPause
 	for attempt := 1; ; attempt++ {
 		err := work(db)
-		if err == nil || attempt == attempts || !isPassing(err) {
+		switch {
+		case err == nil || !isPassing(err):
+			return err
+		case attempt == m.attempts:
+			return fmt.Errorf("somebody else used the tables at each of %d attempts, and nothing of this migration was applied. End transactions that have been open for long (table pg_stat_activity shows them), then start again: %w",
+				attempt, err)
+		}
+		m.log.WarnContext(ctx, "the migrations wait for tables that are in use", "attempt", attempt, "attempts", m.attempts, "error", err)
+		if err := sleep(ctx, pause+rand.N(pause/2)); err != nil { //nolint:gosec // no secret: so that several do not come back together
 			return err
 		}
-		if err := sleep(ctx, retryPause); err != nil {
-			return err
-		}
+		pause = min(2*pause, m.longestPause)
 	}
 }
 
 // takeLock asks again and again instead of waiting in one statement: such a statement holds a snapshot, and CREATE
 // INDEX CONCURRENTLY waits for every snapshot older than itself.
-func takeLock(ctx context.Context, conn *sql.Conn) error {
-	for {
+func (m migrator) takeLock(ctx context.Context, conn *sql.Conn) error {
+	for told := false; ; {
 		var taken bool
 		if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, migrationLock).Scan(&taken); err != nil {
 			return fmt.Errorf("take the lock of the migrations: %w", err)
 		}
 		if taken {
 			return nil
+		}
+		if !told {
+			told = true
+			m.log.InfoContext(ctx, "another process brings the schema up; waiting for it")
 		}
 		if err := sleep(ctx, lockPoll); err != nil {
 			return err
@@ -86,7 +107,7 @@ func isPassing(err error) bool {
 }
 
 // open connects with the session settings that migrations want.
-func open(databaseURL string) (*sql.DB, error) {
+func open(databaseURL string, lockTimeout time.Duration) (*sql.DB, error) {
 	config, err := pq.NewConfig(databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
@@ -95,7 +116,7 @@ func open(databaseURL string) (*sql.DB, error) {
 	if config.Runtime == nil {
 		config.Runtime = map[string]string{}
 	}
-	config.Runtime["lock_timeout"] = lockTimeout
+	config.Runtime["lock_timeout"] = strconv.FormatInt(lockTimeout.Milliseconds(), 10)
 	config.Runtime["statement_timeout"] = "0"
 	config.Runtime["idle_in_transaction_session_timeout"] = "0"
 	connector, err := pq.NewConnectorConfig(config)

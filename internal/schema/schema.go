@@ -34,16 +34,23 @@ const (
 )
 
 // Up applies what is pending. A database that is newer than this program is left as it is, so that an older version can
-// be started beside a newer one.
-func Up(ctx context.Context, databaseURL string) error {
-	return up(ctx, databaseURL, migrations.Files)
-}
+// be started beside a newer one. What waits for others is told to the log that the program has by default.
+func Up(ctx context.Context, databaseURL string) error { return usual().up(ctx, databaseURL) }
 
 // Down takes back the last steps migrations, or all of them where steps is zero or less. River's tables go with the
 // last of ours.
 func Down(ctx context.Context, databaseURL string, steps int) error {
-	return down(ctx, databaseURL, migrations.Files, steps)
+	return usual().down(ctx, databaseURL, steps)
 }
+
+// migrator brings databases up and down.
+type migrator struct {
+	files fs.FS
+	log   *slog.Logger
+	pace
+}
+
+func usual() migrator { return migrator{files: migrations.Files, log: slog.Default(), pace: usualPace} }
 
 // Fingerprint names the migrations this program holds, River's included: it changes when any of them does.
 func Fingerprint() (string, error) {
@@ -74,30 +81,30 @@ func Fingerprint() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }
 
-func up(ctx context.Context, databaseURL string, files fs.FS) error {
+func (m migrator) up(ctx context.Context, databaseURL string) error {
 	// The usual start finds nothing to do, and should not wait for a lock to learn it.
-	status, err := readStatus(ctx, databaseURL, files)
+	status, err := readStatus(ctx, databaseURL, m.files)
 	if err != nil {
 		return err
 	}
 	if status.UpToDate() {
 		return nil
 	}
-	return withLock(ctx, databaseURL, func(db *sql.DB) error {
-		if err := upOwn(ctx, db, files); err != nil {
+	return m.withLock(ctx, databaseURL, func(db *sql.DB) error {
+		if err := m.upOwn(ctx, db); err != nil {
 			return err
 		}
 		return upRiver(ctx, db)
 	})
 }
 
-func upOwn(ctx context.Context, db *sql.DB, files fs.FS) error {
-	return withMigrate(ctx, db, files, func(m *migrate.Migrate, latest uint) error {
-		version, _, err := m.Version()
+func (m migrator) upOwn(ctx context.Context, db *sql.DB) error {
+	return m.withMigrate(ctx, db, func(own *migrate.Migrate, latest uint) error {
+		version, _, err := own.Version()
 		if err == nil && version > latest {
 			return nil
 		}
-		if err := m.Up(); err != nil && !errors.Is(err, migrate.ErrNoChange) {
+		if err := own.Up(); err != nil && !errors.Is(err, migrate.ErrNoChange) {
 			return fmt.Errorf("migrate up: %w", err)
 		}
 		return nil
@@ -126,18 +133,18 @@ func upRiver(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-func down(ctx context.Context, databaseURL string, files fs.FS, steps int) error {
-	return withLock(ctx, databaseURL, func(db *sql.DB) error {
+func (m migrator) down(ctx context.Context, databaseURL string, steps int) error {
+	return m.withLock(ctx, databaseURL, func(db *sql.DB) error {
 		empty := false
-		err := withMigrate(ctx, db, files, func(m *migrate.Migrate, latest uint) error {
-			version, _, err := m.Version()
+		err := m.withMigrate(ctx, db, func(own *migrate.Migrate, latest uint) error {
+			version, _, err := own.Version()
 			if err == nil && version > latest {
 				return fmt.Errorf("the database is at version %d, newer than this program, which knows %d: use the newer program to migrate down", version, latest)
 			}
-			if err := stepDown(m, steps); err != nil {
+			if err := stepDown(own, steps); err != nil {
 				return fmt.Errorf("migrate down: %w", err)
 			}
-			_, _, err = m.Version()
+			_, _, err = own.Version()
 			empty = errors.Is(err, migrate.ErrNilVersion)
 			return nil
 		})
@@ -167,12 +174,12 @@ func stepDown(m *migrate.Migrate, steps int) error {
 }
 
 // withMigrate runs work with golang-migrate on one connection of db, and tells it the newest version among files.
-func withMigrate(ctx context.Context, db *sql.DB, files fs.FS, work func(m *migrate.Migrate, latest uint) error) error {
-	names, err := readNames(files)
+func (m migrator) withMigrate(ctx context.Context, db *sql.DB, work func(own *migrate.Migrate, latest uint) error) error {
+	names, err := readNames(m.files)
 	if err != nil {
 		return err
 	}
-	source, err := iofs.New(files, ".")
+	source, err := iofs.New(m.files, ".")
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -182,18 +189,18 @@ func withMigrate(ctx context.Context, db *sql.DB, files fs.FS, work func(m *migr
 		return fmt.Errorf("connect for the migrations: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
-	driver, err := newDriver(ctx, conn)
+	driver, err := newDriver(ctx, conn, m.pace)
 	if err != nil {
 		return err
 	}
-	m, err := migrate.NewWithInstance("iofs", source, "postgres", driver)
+	own, err := migrate.NewWithInstance("iofs", source, "postgres", driver)
 	if err != nil {
 		return fmt.Errorf("prepare the migrations: %w", err)
 	}
-	err = work(m, names.latest())
+	err = work(own, names.latest())
 	var dirty migrate.ErrDirty
 	if errors.As(err, &dirty) {
-		return fmt.Errorf("migration %d was interrupted half-way: repair the database by hand, then set version and dirty in table schema_migrations: %w",
+		return fmt.Errorf("table schema_migrations says that migration %d was left half-way, which this program never does: bring the database to that version by hand, then set dirty to false there: %w",
 			dirty.Version, err)
 	}
 	return err

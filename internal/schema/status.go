@@ -19,7 +19,7 @@ import (
 type State struct {
 	Version      uint     `json:"version"` // 0: nothing was applied
 	Latest       uint     `json:"latest"`
-	Dirty        bool     `json:"dirty"`   // a migration that runs outside a transaction was interrupted
+	Dirty        bool     `json:"dirty"`   // something else than this program left a migration half-way
 	Pending      []string `json:"pending"` // names of the migrations that Up would apply, in order; River's are not among them
 	RiverVersion int      `json:"river_version"`
 	RiverLatest  int      `json:"river_latest"`
@@ -40,7 +40,7 @@ func readStatus(ctx context.Context, databaseURL string, files fs.FS) (State, er
 	if err != nil {
 		return State{}, err
 	}
-	db, err := open(databaseURL)
+	db, err := open(databaseURL, usualPace.lockTimeout)
 	if err != nil {
 		return State{}, err
 	}
