@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -148,6 +147,7 @@ func TestMistakesAreNamedInOneLine(t *testing.T) {
 		{[]string{"token", "create", "--organization", "01900000-0000-7000-8000-000000000001", "--staff-email", "you@example.org"}, 1, "no organization"},
 		{[]string{"token", "create", "--organization", "elm", "--staff-email", "you@example.org"}, 2, "--organization"},
 		{[]string{"migrate", "down", "--steps", "0"}, 1, "--steps"},
+		{[]string{"serve", "--addr", "127.0.0.1:0", "--drain-delay", "30s"}, 1, "HANDOVER_DRAIN_DELAY"},
 		{[]string{"sreve"}, 2, "sreve"},
 	} {
 		got := handover(t, db.URL, mistake.args...)
@@ -228,10 +228,12 @@ func TestServeDemoPrintsWhatItTakesToTryIt(t *testing.T) {
 			t.Errorf("%s is answered with %d", path, status)
 		}
 	}
-	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+	// Whoever ends it by hand waits for no balancer.
+	began := time.Now()
+	if err := command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
+	if err := command.Wait(); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%s after Ctrl-C: %v", time.Since(began), err)
 	}
 }

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -44,9 +42,7 @@ func main() {
 	if os.Getenv("PGSSLMODE") == "" {
 		_ = os.Setenv("PGSSLMODE", "prefer") // as psql does, where the address of the database does not say
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(untilSignalled(), os.Args[1:]))
 }
 
 // The exit codes: 1 for what failed, 2 for what was typed wrong.

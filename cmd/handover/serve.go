@@ -37,20 +37,20 @@ type serveCommand struct {
 	limitFlags
 	requestFlags
 	watchFlags
+	drainFlags
 
-	Addr        string        `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
-	CORSOrigins []string      `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
-	Demo        bool          `help:"Load two demo organizations and print their tokens."`
-	NoWorker    bool          `help:"Leave the background work to 'handover worker'."`
-	DrainDelay  time.Duration `help:"How long to go on taking requests at the end, so that a balancer notices in time: connections are closed after their next answer, and /readyz says no." env:"HANDOVER_DRAIN_DELAY" default:"0s"`
-	NoMigrate   bool          `help:"Leave the schema as it is; 'handover migrate up' brings it up." env:"HANDOVER_NO_MIGRATE"`
+	Addr        string   `help:"The address to listen on." env:"HANDOVER_ADDR" default:"127.0.0.1:8080"`
+	CORSOrigins []string `help:"The exact origins whose pages may call the service." env:"HANDOVER_CORS_ORIGINS" placeholder:"ORIGIN,…"`
+	Demo        bool     `help:"Load two demo organizations and print their tokens."`
+	NoWorker    bool     `help:"Leave the background work to 'handover worker'."`
+	NoMigrate   bool     `help:"Leave the schema as it is; 'handover migrate up' brings it up." env:"HANDOVER_NO_MIGRATE"`
 }
-
-// draining is how long requests and jobs under way may take to finish at the end.
-const draining = 25 * time.Second
 
 // Run serves until the context ends, then finishes what is under way.
 func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
+	if err := c.checkDrain(); err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s (choose another address with --addr or HANDOVER_ADDR): %w", c.Addr, err)
@@ -207,7 +207,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	ready := newReadiness(opened)
 	registry := newRegistry(opened, application, cases, ready)
 	issuers.connect(application, registry)
-	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Tracer: traces.provider, CursorKey: access.CursorKey()}
+	options := httpapi.Options{Log: log, CORSOrigins: c.CORSOrigins, Ready: ready.check, Registry: registry, Now: time.Now, Tracer: traces.provider, CursorKey: access.CursorKey(), Ending: ready.draining.Load}
 	if err := c.boundRequests(&options); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	}
 	defer stopPrivate()
 	server := &http.Server{
-		Handler:           ready.ending(httpapi.New(application, options)),
+		Handler:           httpapi.New(application, options),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute, // of what the contract says nothing of
 		IdleTimeout:       2 * time.Minute,
@@ -234,41 +234,32 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 			return err
 		}
 	}
-	listening, endListening := context.WithCancel(ctx)
+	listening, endListening := context.WithCancel(context.WithoutCancel(ctx)) // also while the process ends
 	defer endListening()
 	if opened.mayListen {
 		go application.ListenForNotices(listening, opened.direct)
 	}
 	debug.FreeOSMemory() // what starting took, such as reading the words that passwords are held against, is given back
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	lost := make(chan error, 2)
+	go func() { lost <- server.Serve(listener) }()
+	if opened.embedded != nil {
+		go func() {
+			<-opened.embedded.Done()
+			lost <- opened.embedded.Err()
+		}()
+	}
 	log.InfoContext(ctx, "ready", "address", listener.Addr().String())
 	var failure error
 	select {
-	case failure = <-served:
-	case <-opened.ended():
-		failure = opened.embedded.Err()
+	case failure = <-lost:
 	case <-ctx.Done():
 		log.InfoContext(ctx, "ending: finishing what is under way")
 	}
 	ready.draining.Store(true)
-	if failure == nil {
-		select {
-		case <-time.After(c.DrainDelay):
-		case failure = <-served:
-		}
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), draining)
-	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
-		log.WarnContext(ctx, "requests were broken off", "error", err)
-	}
+	failure = errors.Join(failure, c.end(ctx, log, server, background, lost))
 	application.FinishNoting()
-	if background != nil {
-		if err := background.Stop(ending); err != nil {
-			log.WarnContext(ctx, "jobs were broken off; another worker takes them over", "error", err)
-		}
-	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracesPatience)
+	defer cancel()
 	if err := traces.stop(ending); err != nil {
 		log.WarnContext(ctx, "the last traces could not be sent", "error", err)
 	}
@@ -276,13 +267,8 @@ func (c *serveCommand) serve(ctx context.Context, log *slog.Logger, opened *data
 	return failure
 }
 
-// ended is closed when the embedded PostgreSQL is gone; nil, and so never, where there is none.
-func (d *database) ended() <-chan struct{} {
-	if d.embedded == nil {
-		return nil
-	}
-	return d.embedded.Done()
-}
+// tracesPatience is how long who collects traces is waited for at the end.
+const tracesPatience = 5 * time.Second
 
 type workerCommand struct {
 	databaseFlags
@@ -292,6 +278,7 @@ type workerCommand struct {
 	caseFlags
 	limitFlags
 	watchFlags
+	endingFlags
 }
 
 // usualAddress is where a service is reached that has been told nothing else.
@@ -338,8 +325,13 @@ func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		log.InfoContext(ctx, "working")
 		<-ctx.Done()
 		ready.draining.Store(true)
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), draining)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTimeout)
 		defer cancel()
-		return errors.Join(background.Stop(ending), traces.stop(ending))
+		if err := background.Stop(ending); err != nil {
+			log.WarnContext(ctx, "jobs were broken off; another worker takes them over", "error", err)
+		}
+		last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), tracesPatience)
+		defer cancelLast()
+		return traces.stop(last)
 	})
 }

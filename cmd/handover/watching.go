@@ -56,17 +56,6 @@ func newReadiness(opened *database) *readiness {
 
 var errNoDatabase = errors.New("the database does not answer")
 
-// ending lets no connection be used again once the end has begun: a balancer that keeps some would send requests on them at the
-// moment they are closed.
-func (r *readiness) ending(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if r.draining.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, request)
-	})
-}
-
 // check gives what taking requests depends on. What is not told of a database that does not answer is left out.
 func (r *readiness) check(ctx context.Context) []httpapi.Check {
 	process, answers := httpapi.Check{Name: "process"}, httpapi.Check{Name: "database"}

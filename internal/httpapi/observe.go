@@ -40,6 +40,11 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, span := s.startSpan(ctx, request, c.Path(), exchange)
 		c.SetRequest(request.WithContext(ctx))
 		c.Response().Header().Set("X-Request-Id", exchange.id)
+		c.Response().Before(func() {
+			if s.options.Ending() { // or its client could send on it just when it is closed
+				c.Response().Header().Set("Connection", "close")
+			}
+		})
 
 		err := recovered(c, next, exchange)
 		status, cut := s.answer(c, exchange, err)

@@ -31,6 +31,7 @@ type Options struct {
 	RateLimits  RateLimits                    // how often it may be asked
 	Proxies     []*net.IPNet                  // who may tell, as X-Forwarded-For, from where a request comes
 	Tracer      trace.TracerProvider          // where spans go; nil: nothing is traced
+	Ending      func() bool                   // tells that connections are to be closed once their requests are answered; nil: never
 	CursorKey   []byte                        // 32 bytes that cursors and positions are sealed with, the same in every process; nil: one of this process's own
 }
 
@@ -50,6 +51,9 @@ func (o Options) withDefaults() Options {
 		o.Ready = func(context.Context) []Check { return nil }
 	}
 	o.Times = o.Times.withDefaults()
+	if o.Ending == nil {
+		o.Ending = func() bool { return false }
+	}
 	if o.MaxBody == 0 {
 		o.MaxBody = maxBody
 	}

@@ -208,6 +208,9 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 		return nil
 	case errors.Is(err, app.ErrRunTaken):
 		return river.JobSnooze(comeBackAfter)
+	case w.background.Err() != nil:
+		w.log.InfoContext(ctx, "run left to another worker", "run_id", job.Args.Run)
+		return river.JobSnooze(0) // it has not failed, and another may begin at once
 	case job.Attempt >= job.MaxAttempts && ctx.Err() == nil:
 		w.log.ErrorContext(ctx, "run given up", "run_id", job.Args.Run, "error", err)
 		return w.app.FailRun(ctx, job.Args.RunJob, domain.Refuse(domain.CodeInternal, "The service failed. Nothing was changed."), complete)
