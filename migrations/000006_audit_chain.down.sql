@@ -1,3 +1,2 @@
 DROP FUNCTION audit_chains_to_look_at(interval, timestamptz), audit_chain_health(), earliest_id(timestamptz);
-DROP INDEX audit_events_single_staff_idx, audit_events_single_action_idx;
 DROP TABLE audit_chain_progress, audit_links;

@@ -47,11 +47,6 @@ $$;
 GRANT SELECT, INSERT ON audit_links TO handover_service;
 GRANT SELECT, INSERT, UPDATE ON audit_chain_progress TO handover_service;
 
--- Single changes are looked up by who made them and by what was done. Those of runs, which come by the hundred thousand, are in neither
--- index: they are found through their run.
-CREATE INDEX audit_events_single_staff_idx ON audit_events (organization_id, staff_id, id) WHERE run_id IS NULL;
-CREATE INDEX audit_events_single_action_idx ON audit_events (organization_id, action, id) WHERE run_id IS NULL;
-
 -- earliest_id is the least id of version 7 that can have been made at an instant.
 CREATE FUNCTION earliest_id(instant timestamptz) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -1,0 +1,2 @@
+-- without transaction
+DROP INDEX CONCURRENTLY IF EXISTS audit_events_single_staff_idx;
