@@ -138,6 +138,7 @@ type client struct {
 	*load
 	http   *http.Client
 	person uuid.UUID
+	run    string // the last that was left to the workers
 }
 
 // work is what a client does in a round.
@@ -161,10 +162,21 @@ func (c *client) work(round int) {
 	case 4:
 		c.ask("GET", "/v1/people/"+c.person.String(), nil, 200)
 	case 5:
-		var run struct{ ID string }
-		if text := c.ask("POST", "/v1/manage-assignments", change(), 202, "Prefer", "respond-async"); text != nil && json.Unmarshal(text, &run) == nil {
-			c.ask("GET", "/v1/runs/"+run.ID, nil, 200)
+		c.askLater(change())
+	}
+}
+
+// askLater asks for a run that workers carry out, and for how it is; but not while the one before is under way: an organization's runs
+// take turns, and would be queueing at the end.
+func (c *client) askLater(change object) {
+	var run struct{ ID, Status string }
+	if c.run != "" {
+		if text := c.ask("GET", "/v1/runs/"+c.run, nil, 200); text == nil || json.Unmarshal(text, &run) != nil || run.Status != "succeeded" {
+			return
 		}
+	}
+	if text := c.ask("POST", "/v1/manage-assignments", change, 202, "Prefer", "respond-async"); text != nil && json.Unmarshal(text, &run) == nil {
+		c.run = run.ID
 	}
 }
 

@@ -112,6 +112,9 @@ func TestTheDelayAfterSIGTERM(t *testing.T) {
 	if took := time.Since(signalled); took < 2*time.Second || took > 10*time.Second {
 		t.Errorf("it ended after %s", took)
 	}
+	if text := p.log.text(); strings.Contains(text, "readyz") {
+		t.Errorf("that it is not ready any more is logged as a fault: %s", text)
+	}
 }
 
 // A stream ends with its process, whole, and whoever follows it goes on elsewhere without losing or repeating anything.

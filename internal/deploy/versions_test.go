@@ -35,7 +35,7 @@ func TestTwoVersionsOnOneSchema(t *testing.T) {
 
 	second := serve(t, now, db.URL) // which brings the schema up
 	f.watch(t, second)
-	l.goOn(200)
+	l.goOn(120)
 	newer := state(t, now, db.URL)
 	if newer.Version != newer.Latest || newer.Version <= old.Version {
 		t.Fatalf("the schema is %+v", newer)
@@ -50,7 +50,7 @@ func TestTwoVersionsOnOneSchema(t *testing.T) {
 
 	back := serve(t, before, db.URL)
 	f.watch(t, back)
-	l.goOn(200)
+	l.goOn(120)
 	for _, p := range []*process{first, back} {
 		f.leaveOut(p)
 		l.goOn(60)

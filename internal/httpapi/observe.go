@@ -153,7 +153,7 @@ func (s *server) log(c echo.Context, exchange *exchange, status int, duration ti
 			attributes = append(attributes, slog.String("stack", string(failure.stack)))
 		}
 	}
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && (exchange.failure.code != domain.CodeNotReady || !s.options.Ending()) { // an end is no fault
 		level = slog.LevelError
 	}
 	s.options.Log.LogAttrs(c.Request().Context(), level, "request", attributes...)
