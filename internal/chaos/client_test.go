@@ -194,7 +194,7 @@ func (c *client) judge(r request, request *http.Request, got *answer) {
 	}
 	switch {
 	case got.status >= 500 && (got.status != http.StatusServiceUnavailable || !slices.Contains(unavailable, got.code) || got.header.Get("Retry-After") == "" && got.code != "timed_out"):
-		c.fail("%s %s got %d: %s", r.method, r.path, got.status, got.body)
+		c.fail("%s %s got %d: %s\n%s", r.method, r.path, got.status, got.body, c.logged(got.header.Get("X-Request-Id")))
 	case r.foreign && got.good():
 		c.fail("%s %s, of another organization, got %d: %s", r.method, r.path, got.status, got.body)
 	case r.foreign || got.status >= 500:
@@ -214,6 +214,20 @@ func (c *client) judge(r request, request *http.Request, got *answer) {
 			c.fail("%s %s told %s of organization %s, which is of %s: %.500s", r.method, r.path, id, c.ID, owner, got.body)
 		}
 	}
+}
+
+// logged is what the processes have logged of a request.
+func (s *storm) logged(request string) string {
+	time.Sleep(100 * time.Millisecond) // for the line to arrive
+	var lines []string
+	for _, p := range s.processes {
+		for line := range strings.SplitSeq(p.said.text(), "\n") {
+			if request != "" && strings.Contains(line, request) {
+				lines = append(lines, p.name+": "+line)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // made notes that an id belongs to this organization.

@@ -207,7 +207,7 @@ type tail struct {
 func (t *tail) add(line string) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	const kept = 60
+	const kept = 300
 	if t.lines = append(t.lines, line); len(t.lines) > kept {
 		t.lines = slices.Clone(t.lines[len(t.lines)-kept:])
 	}
