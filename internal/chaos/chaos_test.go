@@ -95,8 +95,8 @@ type organization struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path)) // it is a temporary folder
+	if programFolder != "" {
+		_ = os.RemoveAll(programFolder) // it is a temporary one
 	}
 	os.Exit(code)
 }

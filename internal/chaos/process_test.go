@@ -19,12 +19,15 @@ import (
 	"time"
 )
 
+var programFolder string // where it was built
+
 // program is the binary as it is shipped, built once.
 var program = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "handover-chaos-*")
 	if err != nil {
 		return "", err
 	}
+	programFolder = folder
 	path := filepath.Join(folder, "handover")
 	if output, err := exec.CommandContext(context.Background(), "go", "build", "-o", path, "handover/cmd/handover").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, output)
