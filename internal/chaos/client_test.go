@@ -78,14 +78,19 @@ func (c *client) insist(r request) (answer, bool) {
 		return answer{}, false
 	}
 	var ended time.Time // when nothing disturbed it any more
+	var unheard *answer
 	for tries := 1; !c.failed.Load(); tries++ {
 		if ended.IsZero() && (c.over.Load() || c.calm.Load()) {
 			ended = time.Now()
 		}
 		got, answered := c.attempt(r, body)
+		if answered && got.good() && r.headers.Get("Idempotency-Key") != "" && unheard == nil && c.chance(8) {
+			unheard, answered = &got, false // it was answered, and the answer is lost on the last stretch
+		}
 		if answered {
 			got.tries = tries
 			c.tally.answered(r.what, got)
+			c.sameAnswer(r, unheard, got)
 			return got, true
 		}
 		if !ended.IsZero() && time.Since(ended) > recovering {
@@ -95,6 +100,28 @@ func (c *client) insist(r request) (answer, bool) {
 		time.Sleep(time.Duration(20+c.random.IntN(150)) * time.Millisecond)
 	}
 	return answer{}, false
+}
+
+// sameAnswer holds an answer against one that came before it and was not heard: it is that answer again.
+func (c *client) sameAnswer(r request, unheard *answer, got answer) {
+	if unheard == nil || isPreview(r) {
+		return
+	}
+	var first, again struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(unheard.body, &first) // what has none is the same all the same
+	_ = json.Unmarshal(got.body, &again)
+	if got.status != unheard.status || first.ID != again.ID || got.header.Get("Idempotency-Replayed") != "true" {
+		c.fail("%s %s was answered with %d %s, and when it was repeated with its key with %d %s (%v)", r.method, r.path, unheard.status, unheard.body, got.status, got.body, got.header)
+	}
+	c.tally.count("checked: answers that were lost, and given again", 1)
+}
+
+// isPreview tells of what keeps no answer: there is nothing that could be done twice.
+func isPreview(r request) bool {
+	body, _ := r.body.(object)
+	return body["dry_run"] == true
 }
 
 // once asks a single time, for what is not to be repeated blindly.

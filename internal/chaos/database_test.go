@@ -23,6 +23,7 @@ type database struct {
 	t      testing.TB
 	folder string
 	server *embedded.Server
+	pid    int                  // of its first process
 	moved  func(address string) // tells where it is after a start
 }
 
@@ -56,7 +57,8 @@ func (d *database) start() error {
 		d.server, err = embedded.Start(d.t.Context(), embedded.Options{Dir: d.folder, Settings: map[string]string{"max_connections": "200", "max_wal_size": "1GB"}})
 		if err == nil {
 			d.moved(d.address())
-			return nil
+			d.pid, err = d.postmaster()
+			return err
 		}
 		time.Sleep(500 * time.Millisecond) // processes of the killed one are still ending
 	}
@@ -84,17 +86,14 @@ func (d *database) at(address string) string {
 
 // end sends its first process a signal, waits until that is gone, and gives its folder back.
 func (d *database) end(signal syscall.Signal) error {
-	pid, err := d.postmaster()
-	if err != nil {
-		return err
-	}
-	if err := syscall.Kill(pid, signal); err != nil {
+	if err := syscall.Kill(d.pid, signal); err != nil {
 		return err
 	}
 	<-d.server.Done()
 	return d.server.Stop(d.t.Context())
 }
 
+// postmaster finds the first process of a server that has just started.
 func (d *database) postmaster() (int, error) {
 	db, err := sqlx.Open("postgres", d.server.URL())
 	if err != nil {
