@@ -45,6 +45,9 @@ func TestFuzz(t *testing.T) {
 	f := newFuzz(t, s, seed)
 	before := f.other.tables()
 	for round := 0; round < fuzzRounds || round < mostRounds && len(f.untried()) > 0 || time.Now().Before(until); round++ {
+		if round%20 == 19 {
+			f.renew()
+		}
 		for _, operationID := range operationIDs() {
 			op := operations()[operationID]
 			if op.public() && !strings.HasPrefix(op.Path, "/v1") && round%20 > 0 {
@@ -80,7 +83,8 @@ func newFuzz(t *testing.T, s *service, seed uint64) *fuzz {
 	t.Helper()
 	own, other := s.furnished(t, "Aldermoor"), s.furnished(t, "Brackwater")
 	private := own.matter("private", own.spare)
-	task := taskOfNobody(own.world, own.Admin)
+	task, signingIn := taskOfNobody(own.world, own.Admin), newAddress()
+	own.activated(clientPassword, object{"email": signingIn}) // whom no request names, or their address would soon be another
 	return &fuzz{
 		drawing: &drawing{Rand: rand.New(rand.NewPCG(seed, seed)), pool: map[string][]string{
 			"person": {own.clientID.String(), own.referralID.String(), own.person("client").String(), own.person("referral").String(), other.clientID.String()},
@@ -104,7 +108,7 @@ func newFuzz(t *testing.T, s *service, seed uint64) *fuzz {
 			"Prefer": {"respond-async", "wait=1", "respond-async; x=\"y\", wait=3"},
 		}},
 		own: own, other: other, session: own.clientSession(own.accountID), good: map[string]string{
-			"createSession": fmt.Sprintf(`{"email":%q,"password":%q}`, emailOf(own.accountID), clientPassword),
+			"createSession": fmt.Sprintf(`{"email":%q,"password":%q}`, signingIn, clientPassword),
 			"reassignWork":  fmt.Sprintf(`{"from_staff_id":%q,"tasks":{"to_staff_ids":[%q]},"people":{"to_staff_ids":[%[2]q]}}`, own.spare.ID, own.Admin.ID),
 			"manageAssignments": fmt.Sprintf(`{"selection":{"type":"people","person_ids":[%q]},"change":{"type":"add","staff_ids":[%q],"task_policy":"keep"}}`,
 				own.clientID, own.Admin.ID),
@@ -371,6 +375,12 @@ func (f *fuzz) learn(op operation, got answer) {
 	if kind := kinds[op.OperationID]; kind != "" && told.ID != "" {
 		f.add(kind, told.ID)
 	}
+}
+
+// renew gives what nonsense uses up: a run that can be cancelled, and attempts to sign in.
+func (f *fuzz) renew() {
+	f.add("run", f.own.scheduledRun(f.own.Admin).String())
+	f.own.exec(`DELETE FROM sign_in_failures`)
 }
 
 // add keeps a value among the last ones of its kind.

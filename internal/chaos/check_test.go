@@ -169,7 +169,6 @@ func (s *storm) mailsOnce() {
 			s.fail("the mail %s came %d times", mail, count)
 		}
 	}
-	s.tally.count("checked: mails that came once", len(arrived))
 }
 
 // settled waits until every mail was sent, and holds those that came against those that were.
@@ -196,6 +195,7 @@ func (s *storm) settled() {
 		SELECT n.id, s.email, n.email_status FROM notifications n JOIN staff s ON s.organization_id = n.organization_id AND s.id = n.staff_id`); err != nil {
 		s.fail("look for mails: %v", err)
 	}
+	s.tally.count("checked: mails that came once, invitations among them", len(arrived))
 	statuses := map[string]int{}
 	for _, n := range told {
 		statuses[n.Status]++
