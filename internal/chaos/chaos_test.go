@@ -230,7 +230,7 @@ func (s *storm) own(o *seed.Organization) {
 // environment is that of a process which reaches the database through a proxy.
 func (s *storm) environment(through *toxic.Proxy) []string {
 	return []string{
-		"DATABASE_URL=" + s.database.at(through.Listen), "HANDOVER_DATABASE_CONNECTIONS=10",
+		"DATABASE_URL=" + s.database.at(s.proxies.listen[through]), "HANDOVER_DATABASE_CONNECTIONS=10",
 		"HANDOVER_SECRET_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32)),
 		"HANDOVER_PUBLIC_URL=https://handover.example", "HANDOVER_MAIL_FROM=handover@firm.example", "HANDOVER_SMTP_URL=smtp://" + s.mails.Addr + "?starttls=never",
 		"HANDOVER_CASE_SYSTEM_URL=" + s.cases.URL, "HANDOVER_CASE_SYSTEM_TOKEN=" + casesim.DefaultToken, "HANDOVER_CASE_SYSTEM_PULL=1s",

@@ -143,7 +143,7 @@ func (c *client) once(r request) (answer, bool) {
 func (c *client) attempt(r request, body []byte) (got answer, answered bool) {
 	calm := c.calm.Load()
 	front := c.fronts[c.random.IntN(len(c.fronts))]
-	request, err := http.NewRequestWithContext(context.Background(), r.method, "http://"+front.Listen+r.path, http.NoBody)
+	request, err := http.NewRequestWithContext(context.Background(), r.method, "http://"+c.proxies.listen[front]+r.path, http.NoBody)
 	if err != nil {
 		c.fail("%v", err)
 		return got, false
@@ -275,7 +275,7 @@ func (c *client) made(got answer) uuid.UUID {
 func (s *storm) isReady(at int) bool {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.fronts[at].Listen+"/readyz", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.proxies.listen[s.fronts[at]]+"/readyz", http.NoBody)
 	if err != nil {
 		s.fail("%v", err)
 		return false

@@ -60,6 +60,7 @@ func wait(ctx context.Context, while time.Duration) {
 // anyFault draws one.
 func (s *storm) anyFault(random *rand.Rand) fault {
 	while := time.Duration(100+random.IntN(3000)) * time.Millisecond
+	few, choice := 1+random.IntN(4), random.Uint64() // all is drawn here, in its order, whatever happens meanwhile
 	p := s.processes[random.IntN(len(s.processes))]
 	kind := "API"
 	if strings.HasPrefix(p.name, "worker") {
@@ -94,11 +95,11 @@ func (s *storm) anyFault(random *rand.Rand) fault {
 	case 6:
 		return fault{"kill -9 of a process of PostgreSQL", s.database, func(context.Context) { s.killBackend() }}
 	case 7, 8:
-		return fault{"pg_terminate_backend", "backends", func(ctx context.Context) { s.endBackends(ctx, "pg_terminate_backend", 1+random.IntN(4)) }}
+		return fault{"pg_terminate_backend", "backends", func(ctx context.Context) { s.endBackends(ctx, "pg_terminate_backend", few) }}
 	case 9:
-		return fault{"pg_cancel_backend", "backends", func(ctx context.Context) { s.endBackends(ctx, "pg_cancel_backend", 1+random.IntN(4)) }}
+		return fault{"pg_cancel_backend", "backends", func(ctx context.Context) { s.endBackends(ctx, "pg_cancel_backend", few) }}
 	case 10, 11:
-		return fault{"locks held by another program", "locks", func(ctx context.Context) { s.holdLocks(ctx, random.Uint64(), while) }}
+		return fault{"locks held by another program", "locks", func(ctx context.Context) { s.holdLocks(ctx, choice, while) }}
 	case 12:
 		kinds := []casesim.FaultKind{casesim.FaultStall, casesim.FaultError, casesim.FaultGarbage, casesim.FaultSchema, casesim.FaultDrop, casesim.FaultRedirect, casesim.FaultHuge}
 		broken := kinds[random.IntN(len(kinds))]

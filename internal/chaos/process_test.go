@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -246,13 +247,14 @@ func (s *storm) handover(killAfter time.Duration, args ...string) (output string
 	if err := command.Start(); err != nil {
 		return "", false, err
 	}
+	var ended atomic.Bool // by this
 	if killAfter > 0 {
 		timer := time.AfterFunc(killAfter, func() {
-			killed = true
+			ended.Store(true)
 			_ = command.Process.Kill() // it may have ended
 		})
 		defer timer.Stop()
 	}
 	err = command.Wait()
-	return text.String(), killed && err != nil, err
+	return text.String(), ended.Load() && err != nil, err
 }

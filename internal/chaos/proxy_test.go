@@ -14,7 +14,10 @@ import (
 )
 
 // proxies is a toxiproxy within the test.
-type proxies struct{ client *toxic.Client }
+type proxies struct {
+	client *toxic.Client
+	listen map[*toxic.Proxy]string // where each listens: its own fields are written whenever it is saved
+}
 
 func newProxies(t testing.TB) *proxies {
 	t.Helper()
@@ -25,7 +28,7 @@ func newProxies(t testing.TB) *proxies {
 		_ = server.Collection.Clear() // nothing to lose
 		http.Close()
 	})
-	return &proxies{toxic.NewClient(strings.TrimPrefix(http.URL, "http://"))}
+	return &proxies{toxic.NewClient(strings.TrimPrefix(http.URL, "http://")), map[*toxic.Proxy]string{}}
 }
 
 // through makes a proxy to an address.
@@ -35,6 +38,7 @@ func (p *proxies) through(t testing.TB, name, upstream string) *toxic.Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.listen[made] = made.Listen
 	return made
 }
 
