@@ -266,6 +266,14 @@ func TestOpenIDTokens(t *testing.T) {
 		is(as("anew"+w.ID.String(), address), bound)
 		is(as("clerk"+w.ID.String(), patched(clerk, clerk)), clerk)
 		is(as("never"+w.ID.String(), patched(clerk, never)), never)
+		// Who has come in once has come in, also when nothing is left of it.
+		gone := w.tokenless("member")
+		is(as("gone"+w.ID.String(), addressOf(gone)), gone)
+		w.as(w.Admin, "POST", "/v1/staff/"+gone.ID.String()+"/unbind-identities", nil).must(200)
+		address = patched(clerk, gone)
+		trusted(gone, false)
+		as("eve"+w.ID.String(), address).problem(401, "unauthenticated")
+		w.as(clerk, "POST", "/v1/staff/"+gone.ID.String()+"/resend-invite", nil).problem(403, "permission_denied")
 	})
 
 	s.rule(t, "an email in two organizations lets nobody in, until one of them is deactivated", func(t *testing.T, w *world) {

@@ -79,10 +79,12 @@ func (tx *Tx) InvitationsSent(ctx context.Context, who domain.Invitee, now time.
 }
 
 // StaffCameIn tells whether a staff member has an account, has signed in at an issuer, or has had an API token, also one that is revoked.
+// What was forgotten of an issuer since is in the audit trail still.
 func (tx *Tx) StaffCameIn(ctx context.Context, id uuid.UUID) (cameIn bool, err error) {
 	if err := tx.get(ctx, &cameIn, `
 		SELECT EXISTS (SELECT FROM accounts WHERE organization_id = $1 AND staff_id = $2) OR EXISTS (SELECT FROM api_tokens WHERE organization_id = $1 AND staff_id = $2)
-			OR EXISTS (SELECT FROM staff_identities WHERE organization_id = $1 AND staff_id = $2)`,
+			OR EXISTS (SELECT FROM staff_identities WHERE organization_id = $1 AND staff_id = $2)
+			OR EXISTS (SELECT FROM audit_events WHERE organization_id = $1 AND subject_id = $2 AND action = 'identity_bound')`,
 		tx.Organization.String(), id); err != nil {
 		return false, fmt.Errorf("look for what a staff member came in with: %w", err)
 	}
