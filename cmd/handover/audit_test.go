@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -103,6 +104,31 @@ func TestTheAuditTrailIsVerified(t *testing.T) {
 	if got, nothing := verify("--organization", organization, "--expect", kept.Expect); got.code != 1 || nothing.Organizations[0].Problem == nil || nothing.Organizations[0].Problem.Problem != "truncated" {
 		t.Errorf("ended with %d: %s", got.code, got.stdout)
 	}
+}
+
+// The log is where heads are kept that nobody copies, and tells whose they are.
+func TestHeadsAreLogged(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t)
+	made := decode[map[string]string](t, handover(t, db.URL, "organization", "create", "--name", "Elm", "--time-zone", "Europe/London", "--admin-email", "you@example.org", "--json").ok(t).stdout)
+	w := watch(t, db.URL, nil, "worker")
+	var told []head
+	inTime(t, "a head is logged", func() bool {
+		for line := range strings.Lines(w.logged.String()) {
+			if strings.Contains(line, `"msg":"audit chained"`) && strings.HasSuffix(line, "\n") {
+				told = append(told, head{})
+				if err := json.Unmarshal([]byte(line), &told[len(told)-1]); err != nil {
+					t.Fatalf("%v in %s", err, line)
+				}
+			}
+		}
+		return len(told) > 0
+	})
+	kept := decode[head](t, handover(t, db.URL, "audit", "head", "--organization", made["organization_id"], "--json").ok(t).stdout)
+	if told[0].OrganizationID != kept.OrganizationID || told[0].Position != kept.Position || told[0].Hash != kept.Hash {
+		t.Errorf("logged is %+v, and kept %+v", told[0], kept)
+	}
+	w.ended(t)
 }
 
 func TestMistakesWithAudit(t *testing.T) {

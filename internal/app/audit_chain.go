@@ -79,7 +79,7 @@ func (a *App) extendChain(ctx context.Context, organization domain.OrganizationI
 		return false, err
 	}
 	for _, head := range made {
-		a.log.InfoContext(ctx, "audit chained", "organization_id", organization, "position", head.Position, "hash", head.Hash.String())
+		a.log.InfoContext(ctx, "audit chained", "organization_id", organization.String(), "position", head.Position, "hash", head.Hash.String())
 	}
 	return more, nil
 }
