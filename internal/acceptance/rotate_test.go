@@ -74,6 +74,15 @@ func TestRotatingTokens(t *testing.T) {
 		if got := decode[api.APIToken](w.get(w.Admin, self).must(200)).ExpiresAt.MustGet(); !got.Equal(expires) || !fresh.ExpiresAt.MustGet().Equal(wanted) {
 			t.Errorf("the old one ends at %s, the new one at %s", got, fresh.ExpiresAt.MustGet())
 		}
+		last := time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC) // how some say never
+		_, self = made(w, object{"name": "for ever", "expires_at": last})
+		rotated := w.as(w.Admin, "POST", self+"/rotate", nil).must(201)
+		if got := decode[api.CreatedAPIToken](rotated).ExpiresAt.MustGet(); !got.Equal(last) {
+			t.Errorf("what was made to last until %s lasts until %s", last, got)
+		}
+		if read := w.get(w.Admin, rotated.Header.Get("Location")).must(200); read.Header.Get("ETag") != rotated.Header.Get("ETag") {
+			t.Error("what lasts so long is read with another ETag")
+		}
 		old, self := made(w, object{"name": "leaked"})
 		fresh = decode[api.CreatedAPIToken](w.as(w.Admin, "POST", self+"/rotate", object{"overlap_seconds": 0}).must(201))
 		w.get(member{Token: old.Token}, "/v1/me").problem(401, "unauthenticated")

@@ -81,10 +81,18 @@ func checkRotatable(token APIToken, now time.Time) error {
 	return domain.Refuse(domain.CodeTokenNotRotatable, "The token cannot be rotated. %s", why)
 }
 
+// latestExpiry is the last instant that a token can be made to last to, as the contract writes instants.
+var latestExpiry = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
+
 // successorExpiry is when the new token expires: when that was asked for, or after as long as the old one was made to last.
 func successorExpiry(old APIToken, wanted *time.Time, now time.Time) *time.Time {
 	if wanted != nil || old.ExpiresAt == nil {
 		return wanted
 	}
-	return new(now.Add(old.ExpiresAt.Sub(old.CreatedAt)))
+	// Some say never with a date that is further away than a duration can tell.
+	lifetime := old.ExpiresAt.Sub(old.CreatedAt)
+	if !old.CreatedAt.Add(lifetime).Equal(*old.ExpiresAt) || now.Add(lifetime).After(latestExpiry) {
+		return new(latestExpiry)
+	}
+	return new(now.Add(lifetime))
 }
