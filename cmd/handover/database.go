@@ -24,7 +24,7 @@ import (
 // databaseFlags say where the database is.
 type databaseFlags struct {
 	DatabaseURL       string `help:"The PostgreSQL to use. When it is not set, one of its own runs under .handover/." env:"DATABASE_URL" placeholder:"URL"`
-	DirectDatabaseURL string `help:"The same database past a pooler, for migrations." env:"HANDOVER_DIRECT_DATABASE_URL" placeholder:"URL"`
+	DirectDatabaseURL string `help:"The same database past a pooler, for migrations and for listening." env:"HANDOVER_DIRECT_DATABASE_URL" placeholder:"URL"`
 	Pooled            bool   `help:"The database URL leads to a pooler in transaction mode: keep no prepared statements." env:"HANDOVER_DATABASE_POOLED"`
 	MaxConnections    int    `help:"The most connections the process holds." env:"HANDOVER_DATABASE_CONNECTIONS" default:"20"`
 }

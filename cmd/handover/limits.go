@@ -72,6 +72,9 @@ func (f requestFlags) boundRequests(options *httpapi.Options) error {
 	return nil
 }
 
+// checkRequests refuses what is no bound of requests.
+func (f requestFlags) checkRequests() error { return f.boundRequests(&httpapi.Options{}) }
+
 // quota is a number of requests within a time, written as 600/1m.
 type quota httpapi.Quota
 

@@ -48,7 +48,7 @@ type serveCommand struct {
 
 // Run serves until the context ends, then finishes what is under way.
 func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
-	if err := c.checkDrain(); err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
@@ -286,6 +286,9 @@ const usualAddress = "http://127.0.0.1:8080"
 
 // Run works until the context ends, then finishes what is under way.
 func (c *workerCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
 	address := cmp.Or(c.PublicURL, usualAddress)
 	mailer, err := c.mailer(log, address)
 	if err != nil {
