@@ -32,6 +32,9 @@ const (
 	longestPause = 12
 	// keysFresh is after how long keys are read again, so that one that was withdrawn opens nothing any more.
 	keysFresh = 10 * time.Minute
+	// keysAwaited is from what age on the reading is waited for: where nobody has come for hours, the first who comes may be whoever has
+	// stolen a key that was withdrawn meanwhile.
+	keysAwaited = keysFresh + 2*time.Minute
 	// keysKept is how long keys are used of an issuer that cannot be reached.
 	keysKept = 24 * time.Hour
 
@@ -90,7 +93,7 @@ func (k *keys) look(id string, algorithm jose.SignatureAlgorithm, read bool) (fi
 		go k.read()
 	}
 	switch {
-	case len(fitting) > 0:
+	case len(fitting) > 0 && (!read || k.reading == nil || age < keysAwaited || k.failures > 0): // an issuer that is down is waited for once
 		return fitting, nil, nil
 	case read && k.reading != nil:
 		return nil, k.reading, nil

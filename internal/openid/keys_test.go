@@ -114,6 +114,16 @@ func TestKeys(t *testing.T) {
 		p.wants(t, "2", jose.ES256, 1)
 	})
 
+	t.Run("a key that was withdrawn while nobody came opens nothing for the first who comes", func(t *testing.T) {
+		t.Parallel()
+		p := publish(t, keyOf(t, "1", elliptic.P256()))
+		p.wants(t, "1", jose.ES256, 1)
+		p.replace(keyOf(t, "2", elliptic.P256()))
+		p.pass(5 * time.Hour)
+		p.wants(t, "1", jose.ES256, 0)
+		p.wants(t, "2", jose.ES256, 1)
+	})
+
 	t.Run("the keys of an issuer that is down are used for a day, and it is asked less and less often", func(t *testing.T) {
 		t.Parallel()
 		p := publish(t, keyOf(t, "1", elliptic.P256()))
