@@ -177,7 +177,7 @@ func TestC4Pulls(t *testing.T) {
 		t.Parallel()
 		const linked, changed = 10_000, 1000
 		cases := simulate(t, "--clients", fmt.Sprint(linked))
-		s := start(t, following(t, cases, never))
+		s := start(t, withoutWorker, following(t, cases, never))
 		w := s.organization(t)
 		w.linkMany(linked)
 		begun := time.Now()
@@ -207,7 +207,7 @@ func TestC4Pulls(t *testing.T) {
 		t.Parallel()
 		const linked = 2500
 		cases := simulate(t, "--clients", fmt.Sprint(linked))
-		s := start(t, following(t, cases, never))
+		s := start(t, withoutWorker, following(t, cases, never))
 		w := s.organization(t)
 		w.linkMany(linked)
 		for round := range 4 {
@@ -227,7 +227,7 @@ func TestC4Pulls(t *testing.T) {
 	t.Run("C4 a pull that is broken off goes on from where it was", func(t *testing.T) {
 		t.Parallel()
 		cases := simulate(t, "--clients", "3500")
-		s := start(t, following(t, cases, never))
+		s := start(t, withoutWorker, following(t, cases, never))
 		w := s.organization(t)
 		w.linkMany(3500)
 		cases.admin("PUT", "/fault", casesim.Fault{Kind: casesim.FaultGarbage, Path: "/changes", After: 2}, nil)
