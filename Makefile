@@ -20,7 +20,7 @@ GENERATED := types server spec client/client
 # What a recipe does with the tests: make test TEST=./internal/domain TEST_FLAGS='-run A9 -v'
 TEST ?= ./...
 TEST_FLAGS ?=
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 15m
 BENCH_FLAGS ?=
 SCALE_FLAGS ?=
 
