@@ -163,6 +163,7 @@ func TestOpenIDTokens(t *testing.T) {
 			t.Errorf("a JWT is told from others: %s", told)
 		}
 		w.unchanged(before)
+		s.call(t, whole, "GET", "/v1/me", nil).must(200) // which binds, before what comes in any order
 		for name, token := range map[string]string{
 			"as it should be":                whole,
 			"expired just now":               good.token(t, claims(object{"exp": now.Add(-5 * time.Second).Unix()})),
@@ -274,6 +275,23 @@ func TestOpenIDTokens(t *testing.T) {
 		trusted(gone, false)
 		as("eve"+w.ID.String(), address).problem(401, "unauthenticated")
 		w.as(clerk, "POST", "/v1/staff/"+gone.ID.String()+"/resend-invite", nil).problem(403, "permission_denied")
+	})
+
+	s.rule(t, "an invitation that somebody holds a link of ends when who is invited comes in through an issuer", func(t *testing.T, w *world) {
+		clerk, ann := w.member("member", "staff"), w.tokenless("member")
+		link := tokenIn(t, decode[api.SentInvitation](w.staffResent(clerk, ann.ID).must(200)).InviteURL)
+		come := func(others object) answer {
+			return s.call(t, good.token(t, i.claims("ann"+w.ID.String(), addressOf(ann), others)), "GET", "/v1/me", nil)
+		}
+		come(object{"email_verified": false}).problem(401, "unauthenticated")
+		s.call(t, "", "GET", "/v1/invitations/"+link, nil).must(200)
+		come(nil).must(200)
+		s.call(t, "", "GET", "/v1/invitations/"+link, nil).problem(404, "invitation_invalid")
+		s.accepted(t, link, goodPassword).problem(404, "invitation_invalid")
+		// Whoever may become anybody may invite them still, and they come in as before meanwhile.
+		again := tokenIn(t, decode[api.SentInvitation](w.staffResent(w.Admin, ann.ID).must(200)).InviteURL)
+		come(nil).must(200)
+		s.accepted(t, again, goodPassword).must(200)
 	})
 
 	s.rule(t, "an email in two organizations lets nobody in, until one of them is deactivated", func(t *testing.T, w *world) {

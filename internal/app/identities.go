@@ -148,6 +148,10 @@ func (a *App) bind(ctx context.Context, identity domain.ForeignIdentity, found p
 		if bound, err = tx.BindIdentity(ctx, binding); err != nil || !bound {
 			return err
 		}
+		// Whoever holds a link was let to become somebody who had never come in, and is not any more.
+		if err := tx.EndInvitations(ctx, uuid.Nil, staff.ID, now); err != nil {
+			return err
+		}
 		stamp := postgres.AuditStamp{At: now, StaffID: staff.ID, RequestID: requestID, Action: "identity_bound"}
 		return tx.Audit(ctx, newID(), stamp, "staff", staff.ID, nil, binding.Fields())
 	})

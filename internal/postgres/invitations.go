@@ -94,10 +94,8 @@ func (tx *Tx) StaffCameIn(ctx context.Context, id uuid.UUID) (cameIn bool, err e
 // SaveInvitation writes an invitation, of whose token only the hash is kept, and ends earlier ones of the same invitee: their links
 // stop working, and those that have not been mailed yet are not any more.
 func (tx *Tx) SaveInvitation(ctx context.Context, who domain.Invitee, invitation domain.Invitation, tokenHash []byte, sentBy uuid.UUID) error {
-	if err := tx.exec(ctx, `
-		UPDATE invitations SET ended_at = $4 WHERE organization_id = $1 AND (person_id = $2 OR staff_id = $3) AND ended_at IS NULL AND accepted_at IS NULL`,
-		tx.Organization.String(), nullID(who.PersonID), nullID(who.StaffID), invitation.SentAt); err != nil {
-		return fmt.Errorf("end earlier invitations: %w", err)
+	if err := tx.EndInvitations(ctx, who.PersonID, who.StaffID, invitation.SentAt); err != nil {
+		return err
 	}
 	if err := tx.exec(ctx, `
 		INSERT INTO invitations (organization_id, id, person_id, staff_id, token_hash, email, sent_by_staff_id, sent_at, expires_at, email_status)
@@ -105,6 +103,16 @@ func (tx *Tx) SaveInvitation(ctx context.Context, who domain.Invitee, invitation
 		tx.Organization.String(), invitation.ID, nullID(who.PersonID), nullID(who.StaffID), tokenHash, invitation.SentTo, nullID(sentBy),
 		invitation.SentAt, invitation.ExpiresAt); err != nil {
 		return fmt.Errorf("save invitation: %w", err)
+	}
+	return nil
+}
+
+// EndInvitations ends the open invitations of a client or a staff member.
+func (tx *Tx) EndInvitations(ctx context.Context, person, staff uuid.UUID, now time.Time) error {
+	if err := tx.exec(ctx, `
+		UPDATE invitations SET ended_at = $4 WHERE organization_id = $1 AND (person_id = $2 OR staff_id = $3) AND ended_at IS NULL AND accepted_at IS NULL`,
+		tx.Organization.String(), nullID(person), nullID(staff), now); err != nil {
+		return fmt.Errorf("end earlier invitations: %w", err)
 	}
 	return nil
 }
