@@ -63,7 +63,7 @@ func (r *readiness) check(ctx context.Context) []httpapi.Check {
 		process.Says, process.Cause = "it is ending.", errors.New("the process is ending")
 	}
 	state, err := r.database.Read(ctx)
-	if errors.Is(err, errNoDatabase) {
+	if errors.Is(err, errNoDatabase) || errors.Is(err, context.DeadlineExceeded) {
 		answers.Says, answers.Cause = "the database does not answer.", err
 		return []httpapi.Check{process, answers}
 	}
