@@ -52,7 +52,7 @@ var problemKinds = []problemKind{
 	{domain.CodeAlreadyUndone, http.StatusConflict, "Undone already"},
 	{domain.CodeNotUndoable, http.StatusConflict, "Cannot be undone"},
 	{domain.CodeUndoExpired, http.StatusConflict, "Too late to undo"},
-	{domain.CodeDuplicatePerson, http.StatusConflict, "Email of somebody else"},
+	{domain.CodeDuplicatePerson, http.StatusConflict, "Somebody is here already"},
 	{domain.CodeAlreadyClient, http.StatusConflict, "Client already"},
 	{domain.CodeRegisteredInCaMS, http.StatusConflict, "Registered in CaMS"},
 	{domain.CodeCaMSReferenceTaken, http.StatusConflict, "CaMS reference taken"},
