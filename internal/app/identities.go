@@ -79,6 +79,7 @@ func (a *App) authenticateIdentity(ctx context.Context, token, requestID string,
 	}
 	a.issuers.Count(identity.Issuer, outcome)
 	if outcome != SignInAccepted && outcome != SignInBound {
+		a.log.DebugContext(ctx, "a token of an issuer was not taken", "issuer", identity.Issuer, "reason", string(outcome))
 		return domain.Caller{}, refusal
 	}
 	return caller, nil
