@@ -4,6 +4,7 @@ package atonce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -94,11 +95,16 @@ func Dialed(ctx context.Context, into **Conn) context.Context {
 // Dialer makes connections that are Conns, for whoever takes a dialer.
 type Dialer struct{ net.Dialer }
 
-// DialContext makes a connection.
+// DialContext makes a connection. The context's deadline, if it has one, stays that of the connection.
 func (d Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	dialed, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
+	}
+	if deadline, ends := ctx.Deadline(); ends { // what is said while connecting is waited for no longer
+		if err := dialed.SetDeadline(deadline); err != nil {
+			return nil, errors.Join(err, dialed.Close())
+		}
 	}
 	made := New(dialed)
 	if into, ok := ctx.Value(dialedKey{}).(**Conn); ok {

@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -47,7 +49,12 @@ type settingsKey struct{}
 
 type preparing struct{ driver.Connector }
 
+// connectingAtMost is how long making a connection may take.
+const connectingAtMost = 10 * time.Second
+
 func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectingAtMost)
+	defer cancel()
 	var dialed *atonce.Conn
 	opened, err := p.Connector.Connect(atonce.Dialed(ctx, &dialed))
 	if err != nil {
@@ -56,6 +63,9 @@ func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	whole, ok := opened.(pqConn)
 	if !ok || dialed == nil {
 		return nil, errors.New("lib/pq's connections are not what they were")
+	}
+	if err := dialed.SetDeadline(time.Time{}); err != nil { // the dialer's, which was for connecting
+		return nil, errors.Join(err, opened.Close())
 	}
 	return &preparingConn{pqConn: whole, dialed: dialed, prepared: map[string]pqStmt{}}, nil
 }
@@ -84,6 +94,56 @@ type preparingConn struct {
 	pqConn
 	dialed   *atonce.Conn // under it
 	prepared map[string]pqStmt
+	begun    bool // a transaction, which is seen to that it ends
+}
+
+// letGoAfter is how long a database may take to end what nobody waits for any more.
+const letGoAfter = 2 * time.Second
+
+// letGo closes the connection where the context ends and what is done does not, after a while. lib/pq asks the database to cancel a
+// statement, and waits for its answer: from one that stands still, or is cut off without a word, none ever comes.
+func (c *preparingConn) letGo(ctx context.Context) (done func()) {
+	var lock sync.Mutex
+	ended := false
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(letGoAfter, func() {
+			lock.Lock()
+			defer lock.Unlock()
+			if !ended {
+				_ = c.dialed.Close() // what waits for it fails
+			}
+		})
+	})
+	return func() {
+		stop()
+		lock.Lock()
+		defer lock.Unlock()
+		ended = true
+	}
+}
+
+// endingTx is a transaction that is seen to that it ends.
+type endingTx struct {
+	driver.Tx
+	conn *preparingConn
+	done func()
+}
+
+// Commit commits.
+func (t endingTx) Commit() error {
+	defer t.end()
+	return t.Tx.Commit()
+}
+
+// Rollback rolls back.
+func (t endingTx) Rollback() error {
+	defer t.end()
+	return t.Tx.Rollback()
+}
+
+func (t endingTx) end() {
+	t.conn.begun = false
+	t.done()
 }
 
 // statement prepares a text that is marked for it, unless that was done before; nil where it is to be sent as it is.
@@ -124,14 +184,17 @@ func (c *preparingConn) BeginTx(ctx context.Context, options driver.TxOptions) (
 	if given {
 		begin += "; " + wanted.statements
 	}
+	done := c.letGo(ctx)
+	c.begun = true
 	if _, err := c.ExecContext(ctx, begin, nil); err != nil {
-		return nil, errors.Join(err, c.Rollback())
+		return nil, errors.Join(err, endingTx{c.pqConn, c, done}.Rollback())
 	}
 	var begun driver.Tx = c.pqConn
 	if given {
 		wanted.applied = true
 		begun = settledTx{preparingConn: c, settings: wanted}
 	}
+	begun = endingTx{begun, c, done}
 	if telemetry.Tracing(ctx) {
 		begun = tracedEnd{begun, ctx}
 	}
@@ -188,6 +251,9 @@ func (c *preparingConn) ExecContext(ctx context.Context, text string, args []dri
 }
 
 func (c *preparingConn) query(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	if !c.begun && ctx.Done() != nil {
+		defer c.letGo(ctx)()
+	}
 	statement, err := c.statement(ctx, text, args)
 	if err != nil {
 		return nil, err
@@ -199,6 +265,9 @@ func (c *preparingConn) query(ctx context.Context, text string, args []driver.Na
 }
 
 func (c *preparingConn) exec(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	if !c.begun && ctx.Done() != nil {
+		defer c.letGo(ctx)()
+	}
 	statement, err := c.statement(ctx, text, args)
 	if err != nil {
 		return nil, err
