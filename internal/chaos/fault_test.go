@@ -196,8 +196,21 @@ func (s *storm) killBackend() {
 	if err := s.db.Get(&pid, `SELECT pid `+ofTheService+` ORDER BY xact_start NULLS LAST LIMIT 1`); err != nil {
 		return // nobody is connected
 	}
-	_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone
+	witness, err := s.db.Connx(context.Background())
+	if err != nil {
+		return
+	}
+	defer func() { _ = witness.Close() }()
+	if syscall.Kill(pid, syscall.SIGKILL) != nil {
+		return // it is gone
+	}
 	deadline := time.Now().Add(recovering)
+	for witness.PingContext(context.Background()) == nil { // PostgreSQL ends everybody when it has noticed, and recovers then
+		if time.Now().After(deadline) {
+			return // the process ended by itself in that instant
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 	for s.db.Ping() != nil {
 		if time.Now().After(deadline) {
 			s.fail("PostgreSQL has not recovered within %s", recovering)

@@ -90,9 +90,15 @@ func TestKillPostgreSQL(t *testing.T) {
 		if err := c.db.GetContext(t.Context(), &pid, `SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY xact_start NULLS LAST LIMIT 1`, applicationName); err != nil {
 			t.Fatal(err)
 		}
+		witness, err := c.db.Connx(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = witness.Close() }()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+		eventually(t, finishesWithin, "PostgreSQL has noticed, and ended everybody", func() bool { return witness.PingContext(t.Context()) != nil })
 		c.recovered(t)
 		c.finished(t, got.run)
 		if single := service.insist(t, c.movePerson(1)); single.status != http.StatusOK {
